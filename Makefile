@@ -1,0 +1,66 @@
+# Each command makes its own environment in .venv; Python 3.11 to 3.13 and make are all it needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# PROFILE= a name in data/profiles/ or a path to a YAML file; DATE= an as-of date; FROM= and TO= a range.
+ifdef PROFILE
+export WINBACK_PROFILE := $(PROFILE)
+endif
+DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+.PHONY: help run rebuild ui test test-quick lint format requirements clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+run: .venv/run ## run daily_recall (PROFILE=, DATE= or FROM= and TO=)
+	@$(BIN)/winback run $(DATES)
+
+rebuild: .venv/run ## make the warehouse and the published copy anew from the lake
+	@$(BIN)/winback rebuild
+
+ui: .venv/run ## open the Dagster UI on loopback (PORT=3000)
+	@$(BIN)/winback ui $(if $(PORT),--port $(PORT))
+
+test: .venv/dev lint ## lint, then run all tests
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: .venv/dev ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint -p 0 --disable-progress-bar dbt_project/models dbt_project/tests
+
+format: .venv/dev ## mend what can be mended of style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/sqlfluff fix -p 0 --disable-progress-bar dbt_project/models dbt_project/tests
+
+requirements: ## compile the pinned requirements anew (needs uv)
+	@for set in run: dev:--extra=dev; do \
+		UV_CUSTOM_COMPILE_COMMAND="make requirements" uv pip compile -q --upgrade --universal \
+			--python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras --extra=samples $${set#*:} \
+			pyproject.toml requirements/build.in -o requirements/$${set%%:*}.txt; \
+	done
+
+clean: ## remove the environment and what tools left; data stay
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache dbt_project/target
+
+# The markers stand for "installed as the requirements say"; a changed list installs again.
+.venv/run: requirements/run.txt pyproject.toml
+	@$(call install,requirements/run.txt)
+	@touch $@
+
+.venv/dev: requirements/dev.txt pyproject.toml
+	@$(call install,requirements/dev.txt)
+	@touch .venv/run $@
+
+define install
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v[:2] < (3, 14) and f"Winback needs Python 3.11 to 3.13; {sys.executable} is {v.major}.{v.minor}. Set PYTHON=")' && \
+	echo "installing the environment into .venv (once) ..." && \
+	{ test -x $(BIN)/python || $(PYTHON) -m venv .venv; } && \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(1) && \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+endef

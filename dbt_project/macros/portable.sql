@@ -1,0 +1,39 @@
+{# Expressions that differ between engines; another target overrides them with its own prefix. #}
+
+{# Whole days from one date to a later one. #}
+{% macro days_between(from_date, to_date) %}{{ return(adapter.dispatch("days_between", "winback")(from_date, to_date)) }}{% endmacro %}
+{% macro default__days_between(from_date, to_date) -%}
+    date_diff('day', {{ from_date }}, {{ to_date }})
+{%- endmacro %}
+
+{# A date moved by a whole number of days. #}
+{% macro add_days(start_date, days) %}{{ return(adapter.dispatch("add_days", "winback")(start_date, days)) }}{% endmacro %}
+{% macro default__add_days(start_date, days) -%}
+    cast({{ start_date }} + cast({{ days }} as integer) as date)
+{%- endmacro %}
+
+{# Stops the query with a message. #}
+{% macro raise_error(message) %}{{ return(adapter.dispatch("raise_error", "winback")(message)) }}{% endmacro %}
+{% macro default__raise_error(message) -%}
+    error('{{ message }}')
+{%- endmacro %}
+
+{# A stable id of a few values: the same on every engine, in every run. #}
+{% macro stable_id(prefix, expressions) %}{{ return(adapter.dispatch("stable_id", "winback")(prefix, expressions)) }}{% endmacro %}
+{% macro default__stable_id(prefix, expressions) -%}
+    '{{ prefix }}' || substr(md5(
+    {%- for expression in expressions -%}
+        coalesce(cast({{ expression }} as varchar), '') {%- if not loop.last %} || chr(31) || {% endif -%}
+    {%- endfor -%}
+    ), 1, 16)
+{%- endmacro %}
+
+{# A number in [0, 1) that depends on the values alone: for arms and shares. #}
+{% macro stable_share(expressions) %}{{ return(adapter.dispatch("stable_share", "winback")(expressions)) }}{% endmacro %}
+{% macro default__stable_share(expressions) -%}
+    cast(('0x' || substr(md5(
+    {%- for expression in expressions -%}
+        coalesce(cast({{ expression }} as varchar), '') {%- if not loop.last %} || chr(31) || {% endif -%}
+    {%- endfor -%}
+    ), 1, 12)) as bigint) / 281474976710656.0
+{%- endmacro %}

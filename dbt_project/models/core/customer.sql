@@ -1,0 +1,163 @@
+with accounts as (
+
+    select * from {{ ref("customer_account") }}
+
+),
+
+profiles as (
+
+    select
+        'ecommerce' as source,
+        account_id as account_key,
+        email,
+        sex,
+        birth_year,
+        city,
+        cast(null as varchar) as home_store,
+        cast(null as varchar) as tier,
+        cast(null as integer) as points_balance,
+        cast(null as date) as points_expiring_on,
+        cast(null as decimal(18, 2)) as spend_to_next_tier,
+        registered_on as joined_on
+    from {{ ref("stg_ecommerce__customers") }}
+    union all
+    select
+        'pos' as source,
+        member_id as account_key,
+        email,
+        sex,
+        birth_year,
+        city,
+        home_store,
+        tier,
+        points_balance,
+        points_expiring_on,
+        spend_to_next_tier,
+        joined_on
+    from {{ ref("stg_pos__members") }}
+
+),
+
+people as (
+
+    -- The first account that knows a field gives it.
+    select
+        accounts.customer_id,
+        count(*) as account_count,
+        list(distinct accounts.source order by accounts.source) as account_sources,
+        min(profiles.joined_on) as joined_on,
+        arg_min(profiles.sex, accounts.source) as sex,
+        arg_min(profiles.birth_year, accounts.source) as birth_year,
+        arg_min(profiles.city, accounts.source) as city,
+        arg_min(profiles.home_store, accounts.source) as home_store,
+        arg_min(profiles.tier, accounts.source) as tier,
+        sum(profiles.points_balance) as points_balance,
+        min(profiles.points_expiring_on) as points_expiring_on,
+        min(profiles.spend_to_next_tier) as spend_to_next_tier,
+        lower(split_part(arg_min(profiles.email, accounts.source), '@', 2)) as email_domain
+    from accounts
+    left join profiles
+        on accounts.source = profiles.source and accounts.account_key = profiles.account_key
+    group by accounts.customer_id
+
+),
+
+purchases as (
+
+    select
+        customer_id,
+        count(*) filter (where emptied_on is null) as purchase_days,
+        min(purchased_on) as first_purchase_on,
+        max(purchased_on) filter (where emptied_on is null) as last_purchase_on
+    from {{ ref("int_kept_day") }}
+    group by customer_id
+
+),
+
+money as (
+
+    select
+        customer_id,
+        min(purchased_on) as first_booked_on,
+        max(purchased_on) as last_booked_on,
+        sum(orders) as orders,
+        sum(net_amount) as net_revenue,
+        sum(discount_amount) / nullif(sum(gross_amount), 0) as price_sensitivity
+    from {{ ref("purchase_day") }}
+    group by customer_id
+
+),
+
+returns as (
+
+    select
+        customer_id,
+        sum(returned_units) / sum(units) as return_rate
+    from {{ ref("int_purchase_line") }}
+    group by customer_id
+
+),
+
+category_days as (
+
+    select
+        customer_id,
+        category,
+        count(*) as days,
+        max(purchased_on) as last_on
+    from {{ ref("int_kept_category_day") }}
+    where emptied_on is null
+    group by customer_id, category
+
+),
+
+favourites as (
+
+    select
+        customer_id,
+        category as favourite_category
+    from category_days
+    qualify row_number() over (partition by customer_id order by days desc, last_on desc, category asc) = 1
+
+)
+
+select
+    people.customer_id,
+    -- Enquirers come with the help desk; without it whoever has not bought has registered.
+    case when purchases.customer_id is not null then 'buyer' else 'registrant' end as customer_kind,
+    least(people.joined_on, purchases.first_purchase_on, money.first_booked_on) as first_seen_on,
+    people.account_sources as channels,
+    people.sex,
+    cast(people.birth_year as integer) as birth_year,
+    people.city,
+    people.home_store,
+    people.tier,
+    cast(people.points_balance as integer) as points_balance,
+    people.points_expiring_on,
+    cast(people.spend_to_next_tier as decimal(18, 2)) as spend_to_next_tier,
+    nullif(people.email_domain, '') as email_domain,
+    -- An address is reachable only with a recorded consent, and no feed of consents is unified yet.
+    false as reachable_email,
+    false as reachable_sms,
+    false as reachable_push,
+    false as reachable_social,
+    false as reachable_phone,
+    -- The CRM that takes the list knows its own members' consents.
+    true as reachable_crm,
+    purchases.first_purchase_on,
+    purchases.last_purchase_on,
+    greatest(people.joined_on, purchases.last_purchase_on) as last_activity_on,
+    cast(coalesce(purchases.purchase_days, 0) as integer) as purchase_days,
+    cast(coalesce(money.orders, 0) as integer) as orders,
+    cast(coalesce(money.net_revenue, 0) as decimal(18, 2)) as net_revenue,
+    cast(returns.return_rate as double) as return_rate,
+    favourites.favourite_category,
+    cast(null as boolean) as seasonal,
+    cast(null as varchar) as preferred_channel,
+    cast(money.price_sensitivity as double) as price_sensitivity,
+    cast(people.account_count as integer) as account_count
+from people
+left join purchases on people.customer_id = purchases.customer_id
+left join money on people.customer_id = money.customer_id
+left join returns on people.customer_id = returns.customer_id
+left join favourites on people.customer_id = favourites.customer_id

@@ -1,0 +1,16 @@
+select
+    model_version,
+    model_category,
+    method,
+    fitted_on,
+    customers,
+    k,
+    r,
+    alpha,
+    a,
+    b,
+    tuned_x_days,
+    theta,
+    log_likelihood,
+    converged
+from {{ source("control", "dormancy_fit") }}

@@ -1,0 +1,16 @@
+with newest as (
+
+    {{ newest_by_key(source("raw", "products"), ["product_id"]) }}
+
+)
+
+select
+    product_id,
+    name,
+    category,
+    price,
+    cost,
+    stock,
+    active,
+    replenishment_days
+from newest

@@ -1,0 +1,15 @@
+with newest as (
+
+    {{ newest_by_key(source("raw", "ecommerce_customers"), ["account_id"], "updated_at") }}
+
+)
+
+select
+    account_id,
+    email,
+    phone,
+    sex,
+    cast(extract(year from birth_date) as integer) as birth_year,
+    city,
+    cast(registered_at as date) as registered_on
+from newest

@@ -1,0 +1,17 @@
+with newest as (
+
+    {{ newest_by_key(source("raw", "ecommerce_order_lines"), ["order_id", "line_no"]) }}
+
+)
+
+select
+    order_id,
+    line_no,
+    product_id,
+    line_kind,
+    quantity,
+    unit_price,
+    line_amount,
+    discount_amount,
+    returned_order_id
+from newest

@@ -1,0 +1,18 @@
+with newest as (
+
+    {{ newest_by_key(source("raw", "ecommerce_orders"), ["order_id"], "ordered_at") }}
+
+)
+
+select
+    order_id,
+    account_id,
+    ordered_at,
+    cast(ordered_at as date) as ordered_on,
+    status,
+    channel,
+    currency,
+    coupon_code,
+    promised_at,
+    delivered_at
+from newest

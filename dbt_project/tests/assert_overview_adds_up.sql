@@ -1,0 +1,23 @@
+{{ config(meta={"dagster": {"ref": {"name": "dormancy_overview"}}}) }}
+
+-- The overview counts every customer of customer_dormancy once.
+with overview as (
+    select
+        as_of_date,
+        sum(customers) as customers
+    from {{ ref("dormancy_overview") }}
+    group by as_of_date
+),
+
+dormancy as (
+    select
+        as_of_date,
+        count(*) as customers
+    from {{ ref("customer_dormancy") }}
+    group by as_of_date
+)
+
+select *
+from overview
+full outer join dormancy using (as_of_date)
+where overview.customers is distinct from dormancy.customers

@@ -1,0 +1,1 @@
+"""The assets: thin. They open, call the pure packages, write and report; logic lives elsewhere."""

@@ -1,0 +1,174 @@
+"""The dbt models as assets: one operation per stage, each run in this process.
+
+Before a stage is built its old verdicts are revoked and the schema `control` is told what the run is for.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, PartitionsDefinition
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+
+from pipelines import control
+from pipelines.activation.emission import DECISION_COLUMNS, TOUCH_COLUMNS, EmissionStore
+from pipelines.checks import verdicts
+from pipelines.checks.stages import Stage
+from pipelines.dormancy.store import COLUMNS as FIT_COLUMNS
+from pipelines.dormancy.store import FitStore
+from pipelines.history import MOVEMENT_COLUMNS, History, is_kept, table_exists
+from pipelines.partitions import required_dates_of
+from pipelines.resources.dbt import Dbt
+from pipelines.resources.warehouse import Warehouse
+from pipelines.settings import Settings
+
+REBUILD_TAG = "winback/rebuild"
+"""Run tag of a rebuild: nothing is sent, whatever the date."""
+
+
+class Translator(DagsterDbtTranslator):
+    """dbt nodes as assets: the stage is the group, and every table has an owner."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The folder of the model; seeds of every folder are the policy."""
+        if dbt_resource_props["resource_type"] == "seed":
+            return "policy"
+        return str(dbt_resource_props["fqn"][1])
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
+        """Marketers own the policy, data engineers the rest."""
+        if dbt_resource_props["resource_type"] == "seed":
+            return ["team:marketing"]
+        return ["team:data-engineering"]
+
+
+def build_dbt_assets(
+    settings: Settings, manifest: Path, dates: PartitionsDefinition
+) -> dict[str, AssetsDefinition]:
+    """The operations, by stage: staging (with the seeds), core, marts, activation, kpi.
+
+    Args:
+        settings: where lake and dbt project are.
+        manifest: the parsed dbt project.
+        dates: the as-of dates; staging and core are unpartitioned and hold what is known now.
+    """
+    translator = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True))
+    common = {"manifest": manifest, "dagster_dbt_translator": translator}
+    single_run = BackfillPolicy.single_run()
+    history = History(settings.lake_dir)
+    emissions = EmissionStore(settings.lake_dir, settings.audiences_dir)
+
+    @dbt_assets(
+        name="staging",
+        select="fqn:winback.staging fqn:winback.policy fqn:winback.rfm",
+        backfill_policy=single_run,
+        **common,
+    )
+    def staging(context: AssetExecutionContext, dbt: Dbt) -> Iterator[Any]:
+        yield from dbt.build(context)
+
+    @dbt_assets(name="core", select="fqn:winback.core", backfill_policy=single_run, **common)
+    def core(context: AssetExecutionContext, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
+        with warehouse.connect() as con:
+            _revoke(con, context, Stage.CORE, [])
+        yield from dbt.build(context)
+
+    @dbt_assets(
+        name="marts", select="fqn:winback.marts", partitions_def=dates, backfill_policy=single_run, **common
+    )
+    def marts(context: AssetExecutionContext, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
+        days = required_dates_of(context.run.tags, "building the marts")
+        with warehouse.connect() as con:
+            _revoke(con, context, Stage.MARTS, days)
+            control.write_as_of_window(con, days)
+            control.write_parquet_view(
+                con, "lost_movement", history.files(history.lost(con, days)), MOVEMENT_COLUMNS
+            )
+            control.write_parquet_view(con, "dormancy_fit", FitStore(settings.lake_dir).files(), FIT_COLUMNS)
+        yield from dbt.build(context)
+
+    @dbt_assets(
+        name="activation",
+        select="fqn:winback.activation",
+        partitions_def=dates,
+        backfill_policy=single_run,
+        **common,
+    )
+    def activation(context: AssetExecutionContext, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
+        days = required_dates_of(context.run.tags, "deciding on recalls")
+        emitted = emissions.dates()
+        plan = plan_decisions(
+            days, emitted, context.run_id, rebuild=context.run.tags.get(REBUILD_TAG) == "true"
+        )
+        with warehouse.connect() as con:
+            _revoke(con, context, Stage.ACTIVATION, days)
+            control.write_decision_dates(con, plan)
+            control.write_parquet_view(con, "recall_touch", emissions.touch_files(), TOUCH_COLUMNS)
+            control.write_parquet_view(
+                con,
+                "frozen_decision",
+                emissions.decision_files(_lost_decisions(con, emitted, settings.profile.history_days)),
+                DECISION_COLUMNS,
+            )
+        yield from dbt.build(context)
+
+    @dbt_assets(
+        name="kpi", select="fqn:winback.kpi", partitions_def=dates, backfill_policy=single_run, **common
+    )
+    def kpi(context: AssetExecutionContext, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
+        days = required_dates_of(context.run.tags, "building the KPI tables")
+        with warehouse.connect() as con:
+            _revoke(con, context, Stage.KPI, days)
+            control.write_as_of_window(con, days)
+        yield from dbt.build(context)
+
+    return {"staging": staging, "core": core, "marts": marts, "activation": activation, "kpi": kpi}
+
+
+def plan_decisions(
+    days: Sequence[date], emitted: Sequence[date], run_id: str, *, rebuild: bool
+) -> list[control.DecisionDate]:
+    """Which of a run's dates are frozen, which are simulated and which one is for real.
+
+    Only the newest date of a run can be for real, and only when it is newer than everything sent before:
+    nobody sends yesterday's messages today. All others are decided as a simulation.
+
+    >>> from datetime import date
+    >>> eve, day = date(2017, 12, 30), date(2017, 12, 31)
+    >>> plan = plan_decisions([eve, day], [eve], "r1", rebuild=False)
+    >>> [(date.is_frozen, date.simulated) for date in plan]
+    [(True, True), (False, False)]
+    """
+    newest_sent = max(emitted, default=date.min)
+    plan = []
+    for day in sorted(days):
+        for_real = not rebuild and day == max(days) and day > newest_sent
+        plan.append(
+            control.DecisionDate(
+                as_of_date=day,
+                is_frozen=day in emitted,
+                simulated=not for_real,
+                run_id=run_id if for_real else None,
+            )
+        )
+    return plan
+
+
+def _lost_decisions(con: Any, emitted: Sequence[date], history_days: int) -> list[date]:
+    """Emitted dates that should be kept and whose decisions the warehouse does not have."""
+    present: set[date] = set()
+    if table_exists(con, "activation", "recall_decision"):
+        present = {
+            row[0]
+            for row in con.execute(
+                "select distinct as_of_date from activation.recall_decision where not simulated"
+            ).fetchall()
+        }
+    newest = max(emitted, default=date.min)
+    return [day for day in emitted if day not in present and is_kept(day, newest, history_days)]
+
+
+def _revoke(con: Any, context: AssetExecutionContext, stage: Stage, days: Sequence[date]) -> None:
+    verdicts.ensure_tables(con)
+    verdicts.revoke(con, context.run_id, stage, days, datetime.now(UTC))

@@ -1,0 +1,138 @@
+"""Extraction: from the shop's sources into the lake, and the views of `raw` over it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    BackfillPolicy,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    TableColumn,
+    TableSchema,
+    multi_asset,
+)
+
+from pipelines import control
+from pipelines.assets.dbt import REBUILD_TAG
+from pipelines.checks import verdicts
+from pipelines.checks.stages import Stage
+from pipelines.feeds.contract import FeedContract, load_contracts
+from pipelines.feeds.errors import FeedError
+from pipelines.feeds.extract import extract_feed
+from pipelines.feeds.lake import Ingestion, Lake
+from pipelines.feeds.raw import refresh_raw
+from pipelines.resources.instance import prepare_home
+from pipelines.resources.warehouse import Warehouse
+from pipelines.settings import Settings
+
+
+def raw_key(feed: str) -> AssetKey:
+    """Asset of a feed's rows."""
+    return AssetKey(["raw", feed])
+
+
+def build_extract(settings: Settings) -> AssetsDefinition:
+    """One operation that takes in what has arrived, for all feeds or for those selected."""
+    contracts = load_contracts()
+    profile = settings.profile
+
+    @multi_asset(
+        name="extract",
+        specs=[_spec(contract, bound=contract.feed in profile.feeds) for contract in contracts.values()],
+        can_subset=True,
+        backfill_policy=BackfillPolicy.single_run(),
+    )
+    def extract(context: AssetExecutionContext, warehouse: Warehouse) -> Iterator[MaterializeResult]:
+        prepare_home(settings)
+        lake = Lake(settings.lake_dir)
+        lake.remove_leftovers()
+        selected = [feed for feed in contracts if raw_key(feed) in context.selected_asset_keys]
+        # A rebuild is of the lake alone: sources may be gone, and what they hold by now is not its business.
+        is_rebuild = context.run.tags.get(REBUILD_TAG) == "true"
+        with warehouse.connect() as con:
+            verdicts.ensure_tables(con)
+            verdicts.revoke(con, context.run_id, Stage.RAW, [], datetime.now(UTC))
+            for feed in selected:
+                if feed in profile.feeds and not is_rebuild:
+                    _extract(context, con, settings, contracts[feed], lake)
+            refresh_raw(con, lake, contracts)
+            control.write_profile(con, profile, control.policy_version(settings.dbt_dir / "seeds" / "policy"))
+            for feed in selected:
+                yield _result(con, contracts[feed], lake.current(feed))
+
+    return extract
+
+
+def _extract(
+    context: AssetExecutionContext, con, settings: Settings, contract: FeedContract, lake: Lake
+) -> None:
+    profile = settings.profile
+    try:
+        ingestions = extract_feed(
+            con,
+            contract,
+            profile.feeds[contract.feed],
+            lake,
+            profile_file=profile.file,
+            base_dir=settings.home,
+            time_zone=profile.time_zone,
+        )
+    except FeedError as error:
+        raise Failure(str(error)) from error
+    for ingestion in ingestions:
+        context.log.info(_line(ingestion))
+    if not ingestions:
+        context.log.info(f"{contract.feed}: nothing new")
+
+
+def _line(ingestion: Ingestion) -> str:
+    return (
+        f"{ingestion.feed}: {ingestion.rows_read:,} read = {ingestion.rows_loaded:,} loaded "
+        f"+ {ingestion.rows_quarantined:,} quarantined + {ingestion.rows_duplicate:,} duplicate "
+        f"({ingestion.source})"
+    )
+
+
+def _spec(contract: FeedContract, *, bound: bool) -> AssetSpec:
+    return AssetSpec(
+        raw_key(contract.feed),
+        description=contract.description
+        + ("" if bound else "\n\nThis profile does not bind the feed: empty."),
+        group_name="raw",
+        kinds={"duckdb", "parquet"},
+        owners=["team:data-engineering"],
+        metadata={
+            "dagster/table_name": f"raw.{contract.feed}",
+            "dagster/column_schema": TableSchema(
+                columns=[
+                    TableColumn(column.name, column.sql_type, description=column.description)
+                    for column in contract.columns
+                ]
+            ),
+        },
+    )
+
+
+def _result(con, contract: FeedContract, current: list[Ingestion]) -> MaterializeResult:
+    counted = con.execute(f'select count(*) from raw."{contract.feed}"').fetchone()
+    reasons: dict[str, int] = {}
+    for ingestion in current:
+        for reason, rows in ingestion.quarantined_by_reason.items():
+            reasons[reason] = reasons.get(reason, 0) + rows
+    return MaterializeResult(
+        asset_key=raw_key(contract.feed),
+        metadata={
+            "dagster/row_count": counted[0],
+            "rows_read": sum(ingestion.rows_read for ingestion in current),
+            "rows_loaded": sum(ingestion.rows_loaded for ingestion in current),
+            "rows_quarantined": sum(ingestion.rows_quarantined for ingestion in current),
+            "rows_duplicate": sum(ingestion.rows_duplicate for ingestion in current),
+            "quarantined_by_reason": MetadataValue.json(reasons),
+            "sources": MetadataValue.json([ingestion.source for ingestion in current]),
+        },
+    )

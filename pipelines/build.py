@@ -1,0 +1,98 @@
+"""Assembles the code location: assets, gates, jobs, schedules and resources for one profile and data home."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dagster import (
+    AssetKey,
+    AssetsDefinition,
+    BetaWarning,
+    Definitions,
+    in_process_executor,
+    mem_io_manager,
+)
+
+from pipelines import schedules
+from pipelines.assets.audiences import AUDIENCES, BEFORE_AUDIENCES, build_audiences
+from pipelines.assets.dbt import build_dbt_assets
+from pipelines.assets.dormancy import build_dormancy_fit
+from pipelines.assets.extract import build_extract, raw_key
+from pipelines.assets.publish import PUBLISHED, build_publish
+from pipelines.assets.report import build_report
+from pipelines.checks.gates import build_gate
+from pipelines.checks.stages import Stage
+from pipelines.checks.suites import load_suites
+from pipelines.feeds.contract import load_contracts
+from pipelines.jobs import daily_recall
+from pipelines.partitions import as_of_dates
+from pipelines.progress import stage_lines
+from pipelines.resources.dbt import Dbt, ensure_manifest
+from pipelines.resources.warehouse import Warehouse
+from pipelines.settings import Settings, load_settings
+
+
+def build_definitions(
+    settings: Settings | None = None, *, resources: Mapping[str, Any] | None = None
+) -> Definitions:
+    """The definitions of one profile in one data home.
+
+    Args:
+        settings: from the environment when not given.
+        resources: what takes the place of a resource of the same name, for tests.
+
+    Raises:
+        ConfigError: the profile or a setting is wrong.
+        DbtParseError: the dbt project cannot be parsed.
+        SuiteError: a suite of expectations is not valid.
+    """
+    # Backfills of a range as one run are marked beta; the tests watch what they do.
+    warnings.filterwarnings("ignore", category=BetaWarning, message=".*backfill_policy.*")
+    settings = load_settings() if settings is None else settings
+    manifest = ensure_manifest(settings.dbt_dir)
+    dates = as_of_dates(settings.profile)
+    dbt_assets = build_dbt_assets(settings, manifest, dates)
+    tables = _assets_by_table(dbt_assets.values(), manifest)
+    gated = {stage: [tables[suite.table] for suite in load_suites(stage)] for stage in Stage}
+    before_audiences = [key for stage in BEFORE_AUDIENCES for key in gated[stage]]
+    warehouse = Warehouse.from_settings(settings)
+    job = daily_recall(dates)
+    return Definitions(
+        assets=[
+            build_extract(settings),
+            *dbt_assets.values(),
+            build_dormancy_fit(settings, dates, gated[Stage.CORE]),
+            build_audiences(settings, dates, before_audiences),
+            build_publish(settings, manifest, dates, [*before_audiences, *gated[Stage.KPI], AUDIENCES]),
+            build_report(settings, dates, [PUBLISHED]),
+        ],
+        asset_checks=[build_gate(stage, tables) for stage in Stage],
+        jobs=[job],
+        schedules=[schedules.daily(job, settings.profile)],
+        resources={
+            "warehouse": warehouse,
+            "dbt": Dbt.from_settings(settings, warehouse),
+            # Tables are the memory between steps; nothing is handed over as a Python object.
+            "io_manager": mem_io_manager,
+            **(resources or {}),
+        },
+        # One process per step costs seconds each, and DuckDB has one writer anyway.
+        executor=in_process_executor,
+        loggers={"console": stage_lines},
+    )
+
+
+def _assets_by_table(assets: Iterable[AssetsDefinition], manifest: Path) -> dict[str, AssetKey]:
+    """The asset of each table that a gate may guard, by `<schema>.<table>`."""
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
+    by_name = {key.path[-1]: key for definition in assets for key in definition.keys}
+    tables = {
+        f"{node['schema']}.{node['name']}": by_name[node["name"]]
+        for node in nodes
+        if node["resource_type"] in ("model", "seed")
+    }
+    return tables | {f"raw.{feed}": raw_key(feed) for feed in load_contracts()}

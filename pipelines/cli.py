@@ -1,0 +1,302 @@
+"""The command `winback`: the daily run, the rebuild and the UI, without a daemon and with plain words."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from pipelines.feeds.errors import FeedError
+from pipelines.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterEvent, DagsterInstance, ExecuteInProcessResult, JobDefinition
+    from dagster._utils.error import SerializableErrorInfo
+
+
+class CommandError(Exception):
+    """What was asked for cannot be done; the message says why and what is accepted."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status: 0 done, 1 failed, 2 asked wrongly."""
+    given = _parser().parse_args(arguments)
+    try:
+        if given.profile:
+            os.environ["WINBACK_PROFILE"] = given.profile
+        return int(given.command(load_settings(), given))
+    except (CommandError, FeedError) as error:
+        print(f"winback: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="winback", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    profile = argparse.ArgumentParser(add_help=False)
+    profile.add_argument(
+        "--profile", metavar="NAME|FILE", help="a name in data/profiles/ or a YAML file (or WINBACK_PROFILE)"
+    )
+    run = commands.add_parser(
+        "run",
+        parents=[profile],
+        help="run daily_recall",
+        description="Run daily_recall for one date or a range.",
+    )
+    run.add_argument("--date", type=_date, metavar="YYYY-MM-DD", help="as-of date; default: the last one")
+    run.add_argument("--from", dest="first", type=_date, metavar="YYYY-MM-DD", help="first date of a range")
+    run.add_argument("--to", dest="last", type=_date, metavar="YYYY-MM-DD", help="last date of a range")
+    run.set_defaults(command=_run)
+    rebuild = commands.add_parser(
+        "rebuild",
+        parents=[profile],
+        help="make the warehouse anew from the lake",
+        description="Make the warehouse and the published copy anew from the lake alone. Nothing is sent.",
+    )
+    rebuild.set_defaults(command=_rebuild)
+    ui = commands.add_parser("ui", parents=[profile], help="open the Dagster UI on loopback")
+    ui.add_argument("--port", type=int, default=3000)
+    ui.set_defaults(command=_ui)
+    return parser
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; accepted: YYYY-MM-DD") from error
+
+
+def _run(settings: Settings, given: argparse.Namespace) -> int:
+    dates = _dates(settings, given)
+    start = time.monotonic()
+    with _Runner(settings) as runner:
+        if not runner.run(dates):
+            return 1
+    _print_summary(settings, dates, time.monotonic() - start)
+    return 0
+
+
+def _dates(settings: Settings, given: argparse.Namespace) -> list[date]:
+    calendar, newest = settings.profile.calendar, settings.profile.last_date
+    if given.date and (given.first or given.last):
+        raise CommandError("give --date, or --from with --to, not both")
+    if bool(given.first) != bool(given.last):
+        raise CommandError("a range needs --from and --to")
+    first = given.first or given.date or newest
+    last = given.last or given.date or newest
+    if last < first:
+        raise CommandError(f"--to {last} is before --from {first}")
+    for day in (first, last):
+        if not calendar.start_date <= day <= newest:
+            raise CommandError(
+                f"{day} is no as-of date of profile {settings.profile.name}; "
+                f"accepted: {calendar.start_date} to {newest}"
+            )
+    return _range(first, last)
+
+
+def _range(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def _rebuild(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG001 - no options of its own
+    from pipelines.history import History, is_kept  # noqa: PLC0415 - commands import what they need
+
+    computed = History(settings.lake_dir).dates()
+    if not computed:
+        raise CommandError(
+            f"the lake {settings.lake_dir} knows no computed date: there is nothing to rebuild"
+        )
+    kept = [day for day in computed if is_kept(day, computed[-1], settings.profile.history_days)]
+    start = time.monotonic()
+    with _Runner(settings) as runner, _locked(settings):
+        aside = settings.warehouse_file.with_suffix(".before-rebuild")
+        if settings.warehouse_file.exists():
+            settings.warehouse_file.replace(aside)
+        wal = settings.warehouse_file.with_name(settings.warehouse_file.name + ".wal")
+        wal.unlink(missing_ok=True)
+        parts = _consecutive(kept)
+        # The newest dates last. Their run publishes, when all others are there to be published with them:
+        # until then analysts keep the copy they have.
+        for dates in parts:
+            if not runner.run(dates, rebuild=True, publish=dates is parts[-1]):
+                print(f"winback: the warehouse before the rebuild is kept as {aside}", file=sys.stderr)
+                return 1
+        aside.unlink(missing_ok=True)
+    _print_summary(settings, kept, time.monotonic() - start)
+    return 0
+
+
+@contextmanager
+def _locked(settings: Settings) -> Iterator[None]:
+    """The warehouse is this command's for several runs."""
+    from pipelines.resources.warehouse import Warehouse, WarehouseBusy  # noqa: PLC0415 - slow to import
+
+    try:
+        with Warehouse.from_settings(settings).locked("rebuild", print):
+            yield
+    except WarehouseBusy as error:
+        raise CommandError(str(error)) from error
+
+
+def _consecutive(dates: Sequence[date]) -> list[list[date]]:
+    """Dates in order, split where days are missing.
+
+    >>> [len(part) for part in _consecutive([date(2017, 1, 31), date(2017, 2, 28), date(2017, 3, 1)])]
+    [1, 2]
+    """
+    parts: list[list[date]] = []
+    for day in dates:
+        if parts and day - parts[-1][-1] == timedelta(days=1):
+            parts[-1].append(day)
+        else:
+            parts.append([day])
+    return parts
+
+
+def _ui(settings: Settings, given: argparse.Namespace) -> int:
+    with _Runner(settings) as runner:
+        runner.prepare()
+    workspace = settings.project_dir / "workspace.yaml"
+    os.chdir(settings.project_dir)
+    print(f"Dagster UI of {settings.profile.name}: http://127.0.0.1:{given.port}", flush=True)
+    address = ["-h", "127.0.0.1", "-p", str(given.port)]
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), *address]
+    # `dagster dev` recommends `dg dev`, which asks the network for newer versions of itself.
+    os.environ["PYTHONWARNINGS"] = "ignore:Function `dev_command`"
+    os.execv(command[0], command)
+    return 0
+
+
+class _Runner:
+    """Runs the job in this process, against the data home's own Dagster instance."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._instance: DagsterInstance | None = None
+        self._job: JobDefinition | None = None
+
+    def __enter__(self) -> _Runner:
+        from pipelines.resources.instance import WrongShop, prepare_home  # noqa: PLC0415 - slow to import
+
+        try:
+            prepare_home(self._settings)
+        except WrongShop as error:
+            raise CommandError(str(error)) from error
+        os.environ["DAGSTER_HOME"] = str(self._settings.dagster_home)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._instance is not None:
+            self._instance.dispose()
+
+    def prepare(self) -> DagsterInstance:
+        """The instance, with runs that died marked as such."""
+        if self._instance is None:
+            from dagster import DagsterInstance  # noqa: PLC0415 - slow to import
+
+            from pipelines.resources.instance import mark_dead_runs  # noqa: PLC0415
+
+            self._instance = DagsterInstance.get()
+            mark_dead_runs(self._instance, print)
+        return self._instance
+
+    def run(self, dates: Sequence[date], *, rebuild: bool = False, publish: bool = True) -> bool:
+        """Run daily_recall for these consecutive dates; False when it failed.
+
+        Args:
+            dates: the as-of dates.
+            rebuild: of the lake alone; nothing is sent.
+            publish: with the analysts' copy and the report.
+        """
+        from dagster._core.storage.tags import (  # noqa: PLC0415 - slow to import
+            ASSET_PARTITION_RANGE_END_TAG,
+            ASSET_PARTITION_RANGE_START_TAG,
+        )
+
+        from pipelines.assets.dbt import REBUILD_TAG  # noqa: PLC0415
+        from pipelines.assets.publish import PUBLISHED  # noqa: PLC0415
+        from pipelines.assets.report import REPORT  # noqa: PLC0415
+        from pipelines.jobs import DAILY_RECALL  # noqa: PLC0415
+
+        instance = self.prepare()
+        tags = {REBUILD_TAG: "true"} if rebuild else {}
+        partition = dates[0].isoformat() if len(dates) == 1 else None
+        if partition is None:
+            tags |= {
+                ASSET_PARTITION_RANGE_START_TAG: dates[0].isoformat(),
+                ASSET_PARTITION_RANGE_END_TAG: dates[-1].isoformat(),
+            }
+        shown = str(dates[0]) if partition else f"{dates[0]} to {dates[-1]} ({len(dates)} dates)"
+        print(f"daily_recall of {self._settings.profile.name} for {shown}", flush=True)
+        if self._job is None:
+            from pipelines.build import build_definitions  # noqa: PLC0415
+
+            self._job = build_definitions(self._settings).resolve_job_def(DAILY_RECALL)
+        everything = self._job.asset_layer.executable_asset_keys
+        result = self._job.execute_in_process(
+            instance=instance,
+            partition_key=partition,
+            asset_selection=None if publish else sorted(everything - {PUBLISHED, REPORT}),
+            tags=tags,
+            # Dagster's own console logger would print a line per event.
+            run_config={"loggers": {"console": {}}},
+            raise_on_error=False,
+        )
+        if not result.success:
+            _print_failures(result)
+        return bool(result.success)
+
+
+def _print_failures(result: ExecuteInProcessResult) -> None:
+    print(f"\nrun {result.run_id} failed:", file=sys.stderr)
+    failures = [event for event in result.all_events if event.is_step_failure]
+    for event in failures:
+        if not _is_gate_failure(event):
+            print(f"  {event.step_key}: {_cause(event)}", file=sys.stderr)
+    # No step failed where a run did not get what its steps need, such as the warehouse.
+    for event in result.all_events:
+        if event.is_job_failure and not failures:
+            print(f"  {_innermost(event.job_failure_data.error)}", file=sys.stderr)
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.severity.value == "ERROR":
+            what = (
+                check.description or f"{check.asset_key.to_user_string()}: dbt test {check.check_name} failed"
+            )
+            print(f"  {what}", file=sys.stderr)
+
+
+def _is_gate_failure(event: DagsterEvent) -> bool:
+    """Dagster's word that a blocking check failed; the check itself says what and why."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterAssetCheckFailedError"
+
+
+def _cause(event: DagsterEvent) -> str:
+    """The innermost cause is what a person can act on; Dagster wraps it once or twice."""
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return str(data.user_failure_data.description).strip()
+    return _innermost(data.error)
+
+
+def _innermost(error: SerializableErrorInfo | None) -> str:
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "failed without a message"
+
+
+def _print_summary(settings: Settings, dates: Sequence[date], seconds: float) -> None:
+    from pipelines.summary import summarise  # noqa: PLC0415 - only a run that published has one
+
+    print(f"\n{summarise(settings, dates)}\n\nfinished in {seconds:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

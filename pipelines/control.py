@@ -1,0 +1,147 @@
+"""The schema `control`: what a run tells the dbt models just before dbt starts.
+
+Tables, not dbt `--vars`: changed vars make dbt parse the whole project again, and a var with a default date
+would build marts for the wrong day in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.settings import HighRule, Profile
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class DecisionDate:
+    """How the decisions of one date are made.
+
+    Attributes:
+        as_of_date: the date.
+        is_frozen: its audiences went out; the decisions are history.
+        simulated: decided, but nothing goes out.
+        run_id: the run that sends; None when simulated.
+    """
+
+    as_of_date: date
+    is_frozen: bool
+    simulated: bool
+    run_id: str | None
+
+
+def write_profile(con: duckdb.DuckDBPyConnection, profile: Profile, policy_version: str) -> None:
+    """Replace `control.profile` (one row of business settings) and `control.feed_limit` (one per feed)."""
+    rules = {name: _rule(getattr(profile.rfm.high, name)) for name in ("recency", "frequency", "monetary")}
+    con.execute("create schema if not exists control")
+    con.execute(
+        f"""
+        create or replace table control.profile as select
+            $name as name, $time_zone as time_zone, $currency as currency,
+            {
+            ", ".join(
+                f"${name}_rule as rfm_{name}_rule, cast(${name}_value as double) as rfm_{name}_value"
+                for name in rules
+            )
+        },
+            $min_horizon_days as min_horizon_days, $max_horizon_days as max_horizon_days,
+            $activity_x_days as activity_x_days,
+            $valid_days as valid_days, $episode_days as episode_days,
+            $policy_version as policy_version
+        """,
+        {
+            "name": profile.name,
+            "time_zone": profile.time_zone,
+            "currency": profile.currency,
+            **{f"{name}_rule": rule for name, (rule, _) in rules.items()},
+            **{f"{name}_value": value for name, (_, value) in rules.items()},
+            "min_horizon_days": profile.dormancy.min_horizon_days,
+            "max_horizon_days": profile.dormancy.max_horizon_days,
+            "activity_x_days": profile.dormancy.activity_x_days,
+            "valid_days": profile.activation.valid_days,
+            "episode_days": profile.activation.episode_days,
+            "policy_version": policy_version,
+        },
+    )
+    con.execute("create or replace table control.feed_limit (feed varchar, max_quarantine_share double)")
+    con.executemany(
+        "insert into control.feed_limit values (?, ?)",
+        [(feed, binding.max_quarantine_share) for feed, binding in profile.feeds.items()],
+    )
+
+
+def write_as_of_window(con: duckdb.DuckDBPyConnection, dates: Sequence[date]) -> None:
+    """Replace `control.as_of_window`: one row with the dates of the run, in order.
+
+    Raises:
+        ValueError: there are no dates.
+    """
+    if not dates:
+        raise ValueError("a run of the marts needs at least one as-of date")
+    con.execute("create schema if not exists control")
+    con.execute(
+        """
+        create or replace table control.as_of_window as
+        select list_min(dates) as start_date, list_max(dates) as end_date, dates as as_of_dates
+        from (select cast(? as date[]) as dates)
+        """,
+        [sorted(set(dates))],
+    )
+
+
+def write_decision_dates(con: duckdb.DuckDBPyConnection, dates: Iterable[DecisionDate]) -> None:
+    """Replace `control.decision_date`: one row per date of the run."""
+    con.execute("create schema if not exists control")
+    con.execute(
+        """
+        create or replace table control.decision_date (
+            as_of_date date, is_frozen boolean, simulated boolean, run_id varchar
+        )
+        """
+    )
+    con.executemany(
+        "insert into control.decision_date values (?, ?, ?, ?)",
+        [(d.as_of_date, d.is_frozen, d.simulated, d.run_id) for d in dates],
+    )
+
+
+def write_parquet_view(
+    con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], columns: Mapping[str, str]
+) -> None:
+    """Replace the view `control.<name>` over Parquet files of the lake; typed and empty without files.
+
+    Args:
+        con: open on the warehouse.
+        name: name of the view.
+        files: Parquet files with these columns.
+        columns: DuckDB type of each column.
+    """
+    con.execute("create schema if not exists control")
+    if files:
+        listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in sorted(files))
+        source = f"from read_parquet([{listed}], hive_partitioning = false)"
+        values = {column: f'"{column}"' for column in columns}
+    else:
+        source = "where false"
+        values = dict.fromkeys(columns, "null")
+    typed = ", ".join(f'cast({values[column]} as {kind}) as "{column}"' for column, kind in columns.items())
+    con.execute(f'create or replace view control."{name}" as select {typed} {source}')
+
+
+def policy_version(seeds_dir: Path) -> str:
+    """Fingerprint of the policy tables, so that a decision tells by which policy it was made."""
+    digest = hashlib.sha256()
+    for file in sorted(seeds_dir.glob("*.csv")):
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _rule(rule: HighRule) -> tuple[str, float | None]:
+    return (rule, None) if isinstance(rule, str) else ("fixed", float(rule))

@@ -1,0 +1,94 @@
+"""Reading YAML into strict pydantic models, with errors a person can act on.
+
+`StrictModel` is the base of every contract and binding model; `read_yaml` refuses a key given twice
+(plain YAML keeps the last one silently); `config_error` turns pydantic's findings into one message.
+"""
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+try:  # ten times as fast, and loading the definitions reads dozens of files
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # a PyYAML that was built without libyaml
+    from yaml import SafeLoader  # type: ignore[assignment]
+
+from pipelines.feeds.errors import ConfigError
+
+
+class StrictModel(BaseModel):
+    """A frozen model that refuses unknown keys and says which keys it knows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_accepted_keys(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = [key for key in data if key not in cls.model_fields]
+            if unknown:
+                raise ValueError(f"unknown key {unknown[0]!r}; accepted keys: {', '.join(cls.model_fields)}")
+        return data
+
+
+class _UniqueKeyLoader(SafeLoader):
+    """A safe loader for which a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The mapping a YAML file holds.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, gives a key twice or holds no mapping.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "a.yaml")
+        ...     _ = file.write_text("feed: products")
+        ...     read_yaml(file)
+        {'feed': 'products'}
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read as UTF-8 text: {error}") from error
+    try:
+        # _UniqueKeyLoader derives from SafeLoader, so no Python object can be made by the file.
+        data = yaml.load(text, Loader=_UniqueKeyLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file}: is not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{file}: must hold a mapping of keys to values, not {type(data).__name__}")
+    return data
+
+
+def config_error(file: Path, error: ValidationError) -> ConfigError:
+    """One `ConfigError` for all findings of a `ValidationError`: file, key, what is accepted, value."""
+    lines = []
+    for finding in error.errors(include_url=False):
+        key = ".".join(str(part) for part in finding["loc"]) or "(the whole file)"
+        message = finding["msg"].removeprefix("Value error, ")
+        value = finding["input"]
+        # A mapping's text would drown the message, which names the offending key already.
+        given = "" if isinstance(value, Mapping | BaseModel) else f" (given: {value!r})"
+        lines.append(f"{file}: {key}: {message}{given}")
+    return ConfigError("\n".join(lines))

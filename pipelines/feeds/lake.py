@@ -1,0 +1,170 @@
+"""The lake: every accepted version of every source file, as immutable Parquet.
+
+`<root>/feeds/<feed>/<ingestion_id>/` holds `rows.parquet`, `quarantine.parquet` and `ingestion.json`. A
+folder is written whole under a temporary name, synced and renamed, so that it is there completely or not at
+all.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from pipelines.feeds.errors import FeedError
+
+_TEMPORARY = ".tmp-"
+_RECORD = "ingestion.json"
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """One accepted version of one source file.
+
+    Attributes:
+        feed: the feed's name.
+        ingestion_id: `<sequence, 6 digits>-<first 12 hex digits of the content's hash>`.
+        sequence: counts the feed's ingestions from 1; of one source, the highest is current.
+        source: the source's label, as in `SourceFile`.
+        content_sha256: hash of the file's bytes, in hex.
+        fingerprint: hash of all that decides the rows: content, binding, contract, time zone.
+        source_bytes: the file's size.
+        ingested_at: when, in UTC.
+        rows_read: rows of the source (after the profile's query), unreadable lines included.
+        rows_loaded, rows_quarantined, rows_duplicate: what became of them; they add up to `rows_read`.
+        quarantined_by_reason: reason to rows, in alphabetical order.
+    """
+
+    feed: str
+    ingestion_id: str
+    sequence: int
+    source: str
+    content_sha256: str
+    fingerprint: str
+    source_bytes: int
+    ingested_at: datetime
+    rows_read: int = 0
+    rows_loaded: int = 0
+    rows_quarantined: int = 0
+    rows_duplicate: int = 0
+    quarantined_by_reason: dict[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The ingestion as a JSON object."""
+        return json.dumps({**asdict(self), "ingested_at": self.ingested_at.isoformat()}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The ingestion that `to_json` wrote; raises ValueError, KeyError or TypeError for any other text."""
+        values: dict[str, Any] = json.loads(text)
+        return cls(**{**values, "ingested_at": datetime.fromisoformat(values["ingested_at"]).astimezone(UTC)})
+
+
+class Lake:
+    """The ingestions under one folder. One process at a time may write.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Lake(Path(folder)).ingestions()
+        []
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.feeds_dir = root / "feeds"
+
+    def ingestions(self, feed: str | None = None) -> list[Ingestion]:
+        """All ingestions, superseded ones too, by feed and sequence; of one feed if it is given.
+
+        Raises:
+            FeedError: a folder of the lake has no readable record; the lake was changed from outside.
+        """
+        pattern = f"{feed or '*'}/*/{_RECORD}"
+        records = [
+            file for file in self.feeds_dir.glob(pattern) if not file.parent.name.startswith(_TEMPORARY)
+        ]
+        found = []
+        for record in records:
+            try:
+                found.append(Ingestion.from_json(record.read_text(encoding="utf-8")))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise FeedError(
+                    f"{record}: is not the record of an ingestion ({error}). "
+                    "Remove its folder: the next run takes the source in again"
+                ) from error
+        return sorted(found, key=lambda ingestion: (ingestion.feed, ingestion.sequence))
+
+    def current(self, feed: str | None = None) -> list[Ingestion]:
+        """The newest ingestion of each source, by feed and sequence."""
+        newest = {(ingestion.feed, ingestion.source): ingestion for ingestion in self.ingestions(feed)}
+        return sorted(newest.values(), key=lambda ingestion: (ingestion.feed, ingestion.sequence))
+
+    def folder(self, ingestion: Ingestion) -> Path:
+        """The ingestion's folder."""
+        return self.feeds_dir / ingestion.feed / ingestion.ingestion_id
+
+    def rows_file(self, ingestion: Ingestion) -> Path:
+        """The Parquet file of the loaded rows."""
+        return self.folder(ingestion) / "rows.parquet"
+
+    def quarantine_file(self, ingestion: Ingestion) -> Path:
+        """The Parquet file of the quarantined rows."""
+        return self.folder(ingestion) / "quarantine.parquet"
+
+    def next_sequence(self, feed: str) -> int:
+        """The sequence of the feed's next ingestion, from 1."""
+        taken = [folder.name.split("-")[0] for folder in (self.feeds_dir / feed).glob("[0-9]*-*")]
+        return max((int(number) for number in taken if number.isdigit()), default=0) + 1
+
+    @contextmanager
+    def staging_folder(self, feed: str, ingestion_id: str) -> Iterator[Path]:
+        """A temporary folder to write an ingestion to; removed at the end unless `commit` has taken it.
+
+        Yields:
+            An empty folder beside its later place.
+        """
+        folder = self.feeds_dir / feed / f"{_TEMPORARY}{ingestion_id}"
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            if folder.exists():
+                shutil.rmtree(folder)
+
+    def commit(self, folder: Path, ingestion: Ingestion) -> None:
+        """Makes a staged folder the ingestion, durably: all of it is on the disk before its name is.
+
+        Args:
+            folder: what `staging_folder` gave, with `rows.parquet` and `quarantine.parquet` in it.
+            ingestion: its record, written beside them.
+        """
+        (folder / _RECORD).write_text(ingestion.to_json(), encoding="utf-8")
+        _sync([*sorted(folder.iterdir()), folder])
+        folder.rename(self.folder(ingestion))
+        _sync([folder.parent])
+
+    def remove_leftovers(self) -> list[Path]:
+        """Removes what killed runs have left half-written, and returns those folders.
+
+        Only the process that owns the lake may call this: another one's folder would look the same.
+        """
+        leftovers = sorted(self.feeds_dir.glob(f"*/{_TEMPORARY}*"))
+        for folder in leftovers:
+            shutil.rmtree(folder)
+        return leftovers
+
+
+def _sync(paths: Iterable[Path]) -> None:
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

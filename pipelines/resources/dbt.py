@@ -1,0 +1,428 @@
+"""dbt, run inside this process.
+
+A dbt subprocess per operation costs its start (imports, parsing) each time; in-process a whole run of 40
+models took half the time. dagster-dbt runs subprocesses only, so its event classes are fed here with dbt's
+own events. That way in is half-internal: `tests/unit/resources/test_dbt.py` pins it with a real project, and
+`pyproject.toml` holds dagster-dbt to one series. dbt itself is imported only when it works (4 s).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckResult,
+    AssetExecutionContext,
+    AssetMaterialization,
+    AssetObservation,
+    ConfigurableResource,
+    Failure,
+    MetadataValue,
+    Output,
+    TableColumn,
+    TableSchema,
+)
+from dagster_dbt import DagsterDbtTranslator
+from dagster_dbt.asset_utils import DBT_INDIRECT_SELECTION_ENV, get_updated_cli_invocation_params_for_context
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from pydantic import Field
+
+from pipelines.resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
+    from dbt_common.events.base_types import EventMsg
+
+    from pipelines.settings import Settings
+
+DagsterEvent = Output[Any] | AssetMaterialization | AssetObservation | AssetCheckResult | AssetCheckEvaluation
+
+MANIFEST = "manifest.json"
+PARSED = "partial_parse.msgpack"
+FINGERPRINT = "winback_fingerprint"
+TARGET = "duckdb"
+
+_SOURCE_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md"}
+_RESULTS = {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}
+_STARTS = {"LogStartLine"}
+_TABLES = {"table", "incremental", "seed", "snapshot"}
+
+# Parsing must not depend on the data home, or each home would throw away the other's manifest. Nothing is
+# opened while parsing; the file's name gives the database its name.
+_PARSE_ENVIRONMENT = {
+    "WINBACK_DBT_WAREHOUSE_FILE": "winback.duckdb",
+    "WINBACK_DBT_MEMORY_LIMIT": "1GB",
+    "WINBACK_DBT_THREADS": "1",
+    "WINBACK_DBT_TEMP_DIRECTORY": "tmp",
+    "WINBACK_DBT_TIME_ZONE": "UTC",
+}
+
+# dbt keeps its flags, adapters and events in globals, so one invocation runs at a time in a process.
+_dbt_at_work = threading.Lock()
+
+
+class DbtParseError(RuntimeError):
+    """The dbt project cannot be parsed; the message is dbt's own."""
+
+
+def ensure_manifest(dbt_dir: Path) -> Path:
+    """Path of the project's manifest, parsed anew only when a file of the project has changed.
+
+    The comparison is by content, so a fresh checkout with new file times costs nothing. Safe when two
+    processes do it at once.
+
+    Args:
+        dbt_dir: folder of `dbt_project.yml`.
+
+    Raises:
+        DbtParseError: dbt cannot parse the project.
+    """
+    target = dbt_dir / "target"
+    fingerprint = _fingerprint(dbt_dir)
+    if _is_current(target, fingerprint):
+        return target / MANIFEST
+    target.mkdir(exist_ok=True)
+    with (target / ".parse.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fingerprint = _fingerprint(dbt_dir)
+        if not _is_current(target, fingerprint):
+            _parse(dbt_dir, target)
+            _replace_text(target / FINGERPRINT, fingerprint)
+    return target / MANIFEST
+
+
+def _is_current(target: Path, fingerprint: str) -> bool:
+    try:
+        known = (target / FINGERPRINT).read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+    return known == fingerprint and (target / MANIFEST).is_file() and (target / PARSED).is_file()
+
+
+def _fingerprint(dbt_dir: Path) -> str:
+    digest = hashlib.sha256()
+    for package in ("dbt-core", "dbt-duckdb"):
+        digest.update(f"{package}={version(package)}\0".encode())
+    for path in sorted(_project_files(dbt_dir)):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(dbt_dir).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _project_files(dbt_dir: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(dbt_dir):
+        top = Path(folder) == dbt_dir
+        folders[:] = [f for f in folders if not f.startswith(".") and not (top and f in {"target", "logs"})]
+        yield from (Path(folder, name) for name in names if Path(name).suffix in _SOURCE_SUFFIXES)
+
+
+def _parse(dbt_dir: Path, target: Path) -> None:
+    fresh = target / ".parsing"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    if (target / PARSED).exists():  # dbt then parses only what has changed
+        shutil.copyfile(target / PARSED, fresh / PARSED)
+    try:
+        with _dbt_at_work, _environment(_PARSE_ENVIRONMENT):
+            result = _invoke(["parse", *_arguments(dbt_dir, fresh)])
+        if not result.success:
+            raise DbtParseError(f"dbt cannot parse {dbt_dir}: {result.exception}")
+        # The old fingerprint goes first: whoever looks between the two renames waits for the lock.
+        (target / FINGERPRINT).unlink(missing_ok=True)
+        for name in (PARSED, MANIFEST):
+            (fresh / name).replace(target / name)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _replace_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(text, encoding="ascii")
+    temporary.replace(path)
+
+
+def _arguments(dbt_dir: Path, target: Path) -> list[str]:
+    return [
+        "--project-dir",
+        str(dbt_dir),
+        "--profiles-dir",
+        str(dbt_dir),
+        "--target",
+        TARGET,
+        "--target-path",
+        str(target),
+        "--log-path",
+        str(target),
+        # The Dagster log gets the events; dbt's own output would say everything twice.
+        "--log-level",
+        "none",
+        # Given explicitly: without it the level above silences the file too.
+        "--log-level-file",
+        "debug",
+        "--no-print",
+        "--no-send-anonymous-usage-stats",
+        "--no-version-check",
+        "--no-use-colors",
+    ]
+
+
+def _invoke(
+    arguments: list[str], manifest: Any = None, callbacks: list[Any] | None = None
+) -> dbtRunnerResult:
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415 - 4 s, and not needed while the manifest is current
+
+    return dbtRunner(manifest=manifest, callbacks=callbacks).invoke(arguments)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """dbt's profile reads the environment, and only that."""
+    before = {key: os.environ.get(key) for key in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+@dataclass(frozen=True)
+class _Message:
+    """What the Dagster side needs of one dbt event."""
+
+    name: str
+    level: str
+    event: dict[str, Any]
+
+
+class _Invocation:
+    """One `dbt build` in a thread of its own, so that its results reach Dagster while it works."""
+
+    def __init__(self, arguments: list[str], manifest: Any) -> None:
+        self._queue: SimpleQueue[_Message | None] = SimpleQueue()
+        self._arguments = arguments
+        self._manifest = manifest
+        self._result: dbtRunnerResult | BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="dbt", daemon=True)
+
+    def messages(self) -> Iterator[_Message]:
+        """Run dbt and hand out its results, warnings and errors as they come."""
+        self._thread.start()
+        try:
+            while (message := self._queue.get()) is not None:
+                yield message
+            self._thread.join()
+        finally:
+            self._stop()
+
+    @property
+    def result(self) -> dbtRunnerResult:
+        """dbt's own result; call after the last message."""
+        if self._result is None or isinstance(self._result, BaseException):
+            raise Failure("dbt ended without a result") from self._result
+        return self._result
+
+    def _work(self) -> None:
+        try:
+            self._result = _invoke(self._arguments, self._manifest, [self._receive])
+        except BaseException as error:  # raised again where the result is asked for
+            self._result = error
+        finally:
+            self._queue.put(None)
+
+    def _receive(self, message: EventMsg) -> None:
+        from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415 - see _invoke
+
+        name, level = message.info.name, message.info.level
+        if name in _RESULTS or name in _STARTS or level in {"warn", "error"}:
+            self._queue.put(_Message(name, level, msg_to_dict(message)))
+
+    def _stop(self) -> None:
+        """End dbt early, as Ctrl-C does: no further node, and the running statement is interrupted."""
+        if not self._thread.is_alive():
+            return
+        from dbt.adapters.factory import FACTORY  # noqa: PLC0415 - see _invoke
+
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(KeyboardInterrupt)
+        )
+        while self._thread.is_alive():
+            for adapter in list(FACTORY.adapters.values()):
+                adapter.connections.cancel_open()
+            self._thread.join(0.2)
+
+
+class Dbt(ConfigurableResource):  # type: ignore[type-arg]
+    """dbt on the run's warehouse.
+
+    Example:
+        >>> @dbt_assets(manifest=ensure_manifest(settings.dbt_dir), select="fqn:winback.core")
+        ... def core(context: AssetExecutionContext, dbt: Dbt):
+        ...     yield from dbt.build(context)
+    """
+
+    dbt_dir: str = Field(description="folder of dbt_project.yml")
+    scratch_dir: str = Field(description="folder for the compiled models and logs of each run")
+    warehouse: Warehouse = Field(description="the database")
+
+    @classmethod
+    def from_settings(cls, settings: Settings, warehouse: Warehouse) -> Dbt:
+        """dbt for a data home."""
+        return cls(
+            dbt_dir=str(settings.dbt_dir), scratch_dir=str(settings.scratch_dir / "dbt"), warehouse=warehouse
+        )
+
+    def build(self, context: AssetExecutionContext) -> Iterator[DagsterEvent]:
+        """Build what the `@dbt_assets` operation of `context` selects, or the part that the run asks for.
+
+        Yields each materialisation (with row count and the schema as it really is) and each check result as
+        soon as dbt has it. dbt's unit tests belong to the test suite and are left out.
+
+        Raises:
+            Failure: a model or a test failed, or nothing was selected. The description names the nodes, dbt's
+                messages and the compiled SQL.
+        """
+        target = Path(self.scratch_dir) / context.run_id / context.op_execution_context.op.name
+        parameters = get_updated_cli_invocation_params_for_context(
+            context, manifest={}, dagster_dbt_translator=DagsterDbtTranslator()
+        )
+        arguments = ["build", *parameters.selection_args, "--exclude-resource-type", "unit_test"]
+        # A test runs with the last of the tables it compares, when those before it are there.
+        environment = {**self.warehouse.environment(), DBT_INDIRECT_SELECTION_ENV: "buildable"}
+        if parameters.indirect_selection:
+            environment[DBT_INDIRECT_SELECTION_ENV] = parameters.indirect_selection
+        invocation = _Invocation(
+            [*arguments, *_arguments(Path(self.dbt_dir), target)], self._parsed_manifest()
+        )
+        context.log.info(f"dbt {' '.join(arguments)}")
+        # This connection has dbt's configuration and so shares its database. It counts rows, and as long as
+        # it is open DuckDB does not close the file and write it out after each model (measured for 27 small
+        # tables with 54 tests: 2.5 s instead of 4.0 s).
+        built = 0
+        with _dbt_at_work, _environment(environment), self.warehouse.connect() as connection:
+            for message in invocation.messages():
+                _report(context, message)
+                event = DbtCoreCliEventMessage(raw_event=message.event, event_history_metadata={})
+                for dagster_event in event.to_default_asset_events(
+                    parameters.manifest, parameters.dagster_dbt_translator, context, target
+                ):
+                    built += 1
+                    if isinstance(dagster_event, Output):
+                        node = parameters.manifest["nodes"][message.event["data"]["node_info"]["unique_id"]]
+                        yield _with_table_metadata(dagster_event, connection, node, _dates(context))
+                    else:
+                        yield dagster_event
+        _raise_on_failure(invocation.result, target)
+        if not built:
+            raise Failure(f"dbt found nothing to do for: dbt {' '.join(arguments)}")
+        shutil.rmtree(target)
+        with suppress(OSError):  # another operation of the run failed, and left its folder to be read
+            target.parent.rmdir()
+
+    def _parsed_manifest(self) -> Any:
+        """The parsed project as dbt's own object: with it dbt neither parses nor compares anything.
+
+        It is read anew for each invocation (.03 s), because dbt writes compiled code into it.
+        """
+        from dbt.contracts.graph.manifest import Manifest  # noqa: PLC0415 - see _invoke
+
+        path = ensure_manifest(Path(self.dbt_dir)).with_name(PARSED)
+        manifest: Any = Manifest.from_msgpack(path.read_bytes())
+        manifest.build_flat_graph()
+        return manifest
+
+
+def _report(context: AssetExecutionContext, message: _Message) -> None:
+    text = message.event["info"]["msg"].strip()
+    if message.level == "error":
+        context.log.error(text)
+    elif message.level == "warn":
+        context.log.warning(text)
+    elif message.name == "LogModelResult":
+        context.log.info(text)
+    else:
+        context.log.debug(text)
+
+
+def _dates(context: AssetExecutionContext) -> Sequence[str]:
+    return context.partition_keys if context.has_partition_key else ()
+
+
+def _with_table_metadata(
+    output: Output[Any],
+    connection: duckdb.DuckDBPyConnection,
+    node: Mapping[str, Any],
+    dates: Sequence[str],
+) -> Output[Any]:
+    columns = connection.execute(
+        "select column_name, data_type from duckdb_columns() "
+        "where database_name = ? and schema_name = ? and table_name = ? order by column_index",
+        [node["database"], node["schema"], node["alias"]],
+    ).fetchall()
+    described = {name.lower(): column for name, column in node["columns"].items()}
+    schema = TableSchema(
+        columns=[
+            TableColumn(name, kind, description=described.get(name.lower(), {}).get("description"))
+            for name, kind in columns
+        ]
+    )
+    metadata: dict[str, Any] = {**output.metadata, "dagster/column_schema": schema}
+    if node["config"]["materialized"] in _TABLES:
+        metadata["dagster/row_count"] = _count(connection, node["relation_name"])
+        # With several partitions in one run the count of their sum would be shown for each of them.
+        if len(dates) == 1 and any(name == "as_of_date" for name, _ in columns):
+            metadata["dagster/partition_row_count"] = _count(connection, node["relation_name"], dates[0])
+    return output.with_metadata(metadata)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, relation: str, date: str | None = None) -> int:
+    where, values = ("", []) if date is None else (" where as_of_date = cast(? as date)", [date])
+    row = connection.execute(f"select count(*) from {relation}{where}", values).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _raise_on_failure(result: dbtRunnerResult, target: Path) -> None:
+    if result.success:
+        return
+    if result.exception is not None:
+        raise Failure(f"dbt: {result.exception}", metadata={"log": MetadataValue.path(target / "dbt.log")})
+    failed = [r for r in _node_results(result) if str(r.status) in {"error", "fail", "runtime error"}]
+    lines = [_describe(r) for r in failed] or ["dbt failed without naming a node"]
+    raise Failure(
+        "\n".join(lines),
+        metadata={
+            "nodes": MetadataValue.json([r.node.unique_id for r in failed]),
+            "log": MetadataValue.path(target / "dbt.log"),
+        },
+    )
+
+
+def _node_results(result: dbtRunnerResult) -> Iterable[Any]:
+    return getattr(result.result, "results", None) or ()
+
+
+def _describe(result: Any) -> str:
+    node = result.node
+    compiled = getattr(node, "compiled_path", None)
+    where = f"; compiled SQL: {compiled}" if compiled else ""
+    return (
+        f"{node.resource_type} {node.name} ({node.original_file_path}): {str(result.message).strip()}{where}"
+    )

@@ -1,0 +1,253 @@
+"""Typed settings and profiles: the one place where configuration enters.
+
+A *profile* (`data/profiles/<name>.yaml`) says where a shop's feeds come from and how its business is set.
+*Settings* add the data home (where everything that runs write lies) and the machine's limits, from the
+environment. Nothing here opens a database or imports Dagster.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, PlainValidator, ValidationError, field_validator, model_validator
+
+from pipelines.feeds.binding import FeedBinding
+from pipelines.feeds.config import StrictModel, config_error, read_yaml
+from pipelines.feeds.contract import load_contracts
+from pipelines.feeds.errors import ConfigError
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+PROFILES_DIR = PROJECT_DIR / "data" / "profiles"
+DEFAULT_PROFILE = "complete_journey"
+
+
+class Calendar(StrictModel):
+    """The as-of dates the shop has, in its own time zone; without an end, yesterday is the last one."""
+
+    start_date: date
+    end_date: date | None = None
+    run_hour: int = Field(default=5, ge=0, le=23, description="hour of the daily run, in the shop's zone")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Calendar:
+        if self.end_date is not None and self.end_date < self.start_date:
+            raise ValueError(f"end_date {self.end_date} is before start_date {self.start_date}")
+        return self
+
+
+def _high_rule(value: object) -> object:
+    if value in ("mean", "median"):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise ValueError("accepted: mean, median or a number")
+
+
+HighRule = Annotated[Literal["mean", "median"] | float, PlainValidator(_high_rule)]
+
+
+class HighRules(StrictModel):
+    """What counts as high: strictly better than the mean, the (lower) median or a fixed value."""
+
+    recency: HighRule = "mean"
+    frequency: HighRule = "mean"
+    monetary: HighRule = "mean"
+
+
+class RfmSettings(StrictModel):
+    high: HighRules = HighRules()
+
+
+class DormancySettings(StrictModel):
+    """Settings of the dormancy rule; durations are in days."""
+
+    min_category_customers: int = Field(default=200, ge=1)
+    min_horizon_days: int = Field(default=14, ge=1)
+    max_horizon_days: int = Field(default=180, ge=1)
+    activity_x_days: int = Field(default=90, ge=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DormancySettings:
+        if self.max_horizon_days < self.min_horizon_days:
+            raise ValueError(
+                f"max_horizon_days {self.max_horizon_days} is below min_horizon_days {self.min_horizon_days}"
+            )
+        return self
+
+
+class ActivationSettings(StrictModel):
+    """Settings of the recall decisions that differ from shop to shop."""
+
+    valid_days: int = Field(default=7, ge=1, description="days an exported audience may be used")
+    episode_days: int = Field(default=30, ge=1, description="days before the same sleeper is recalled again")
+
+
+class Profile(StrictModel):
+    """One shop: its feeds and its business settings."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    time_zone: str
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    region: str = Field(
+        pattern=r"^[A-Z]{2}$", description="ISO 3166 code, for phone numbers without a prefix"
+    )
+    calendar: Calendar
+    feeds: dict[str, FeedBinding]
+    rfm: RfmSettings = RfmSettings()
+    dormancy: DormancySettings = DormancySettings()
+    activation: ActivationSettings = ActivationSettings()
+    history_days: int = Field(default=35, ge=1, description="days for which daily snapshots are kept")
+    file: Path = Field(exclude=True)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("not an IANA time zone name such as Europe/London or Asia/Shanghai")
+        return value
+
+    @field_validator("feeds")
+    @classmethod
+    def _known_feeds(cls, value: dict[str, FeedBinding]) -> dict[str, FeedBinding]:
+        known = load_contracts()
+        unknown = sorted(set(value) - set(known))
+        if unknown:
+            raise ValueError(f"unknown feed {', '.join(unknown)}; known feeds: {', '.join(sorted(known))}")
+        if not value:
+            raise ValueError("a profile binds at least one feed")
+        return value
+
+    @property
+    def last_date(self) -> date:
+        """The newest as-of date: the calendar's end, or yesterday in the shop's zone."""
+        yesterday = datetime.now(ZoneInfo(self.time_zone)).date() - timedelta(days=1)
+        end = self.calendar.end_date
+        return yesterday if end is None else min(end, yesterday)
+
+
+class Settings(StrictModel):
+    """Where everything lies and how much of the machine a run may use."""
+
+    home: Path
+    profile: Profile
+    memory_limit: str = Field(default="4GB", pattern=r"^\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$")
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    lock_timeout_seconds: float = Field(default=7200, gt=0)
+
+    @cached_property
+    def lake_dir(self) -> Path:
+        return self.home / "lake"
+
+    @cached_property
+    def warehouse_file(self) -> Path:
+        return self.home / "warehouse" / "winback.duckdb"
+
+    @cached_property
+    def published_file(self) -> Path:
+        return self.home / "published" / "winback_analytics.duckdb"
+
+    @cached_property
+    def audiences_dir(self) -> Path:
+        return self.home / "audiences"
+
+    @cached_property
+    def reports_dir(self) -> Path:
+        return self.home / "reports"
+
+    @cached_property
+    def landing_dir(self) -> Path:
+        return self.home / "landing"
+
+    @cached_property
+    def scratch_dir(self) -> Path:
+        return self.home / "scratch"
+
+    @cached_property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster_home"
+
+    @cached_property
+    def project_dir(self) -> Path:
+        return PROJECT_DIR
+
+    @cached_property
+    def dbt_dir(self) -> Path:
+        return PROJECT_DIR / "dbt_project"
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles in `data/profiles/`."""
+    return sorted(path.stem for path in PROFILES_DIR.glob("*.yaml"))
+
+
+def find_profile(name_or_path: str) -> Path:
+    """Path of a profile given by its name in `data/profiles/` or by a path to a YAML file anywhere.
+
+    Raises:
+        ConfigError: there is no such profile; the message lists the names that exist.
+    """
+    by_name = PROFILES_DIR / f"{name_or_path}.yaml"
+    if by_name.is_file():
+        return by_name
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path.resolve()
+    raise ConfigError(
+        f"profile {name_or_path!r} is neither a name in data/profiles/ ({', '.join(profile_names())}) "
+        "nor a path to a YAML file"
+    )
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """Read and check a profile.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML mapping or breaks a rule; every fault is listed with
+            its key, its value and what is accepted.
+    """
+    path = find_profile(name_or_path)
+    try:
+        return Profile.model_validate({**read_yaml(path), "file": path})
+    except ValidationError as error:
+        raise config_error(path, error) from error
+
+
+def load_settings(environment: dict[str, str] | None = None) -> Settings:
+    """Settings from the environment.
+
+    `WINBACK_PROFILE` names the profile, `WINBACK_DATA_DIR` the data home, `WINBACK_MEMORY_LIMIT` and
+    `WINBACK_THREADS` bound DuckDB, `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run. Without a
+    data home the default profile lives in `data/` and every other one in `data/shops/<name>/`, so that two
+    shops never share tables.
+
+    Raises:
+        ConfigError: a variable or the profile is wrong.
+    """
+    env = dict(os.environ) if environment is None else environment
+    profile = load_profile(env.get("WINBACK_PROFILE") or DEFAULT_PROFILE)
+    values: dict[str, Any] = {"profile": profile, "home": _home(env, profile)}
+    for key in ("memory_limit", "threads", "lock_timeout_seconds"):
+        if given := env.get(f"WINBACK_{key.upper()}"):
+            values[key] = given
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"WINBACK_{str(fault['loc'][0]).upper()}={fault['input']!r}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise ConfigError(f"environment: {faults}") from error
+
+
+def _home(env: dict[str, str], profile: Profile) -> Path:
+    if given := env.get("WINBACK_DATA_DIR"):
+        return Path(given).expanduser().resolve()
+    data = PROJECT_DIR / "data"
+    return data if profile.name == DEFAULT_PROFILE else data / "shops" / profile.name

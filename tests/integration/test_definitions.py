@@ -1,0 +1,224 @@
+"""The code location as Dagster and its commands see it, and that it loads fast."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dagster import BackfillPolicy, DefaultScheduleStatus, in_process_executor
+
+from pipelines.build import build_definitions
+from pipelines.checks.gates import CHECK_NAME
+from pipelines.checks.stages import Stage
+from pipelines.checks.suites import load_suites
+from pipelines.jobs import DAILY_RECALL
+from pipelines.resources.dbt import ensure_manifest
+from pipelines.settings import PROJECT_DIR, load_settings
+
+GROUPS = {
+    "raw",
+    "policy",
+    "staging",
+    "core",
+    "dormancy",
+    "marts",
+    "activation",
+    "audiences",
+    "kpi",
+    "published",
+    "reports",
+}
+PARTITIONED = {"dormancy", "marts", "activation", "audiences", "kpi", "published", "reports"}
+PURE = ("feeds", "dormancy", "activation", "publication", "report")
+# Each takes seconds to import, and only a step that works needs it.
+SLOW = (
+    "great_expectations",
+    "dbt.cli.main",
+    "dbt.parser",
+    "dbt.adapters.duckdb",
+    "altair",
+    "polars",
+    "pandas",
+)
+RATIO = 1.5
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A person's environment, with a data home in which nothing is."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("WINBACK_", "DAGSTER_"))}
+    return own | {"WINBACK_DATA_DIR": str(tmp_path_factory.mktemp("home"))}
+
+
+@pytest.fixture(scope="module")
+def definitions(environment):
+    return build_definitions(load_settings(environment))
+
+
+@pytest.fixture(scope="module")
+def nodes(definitions):
+    return {node.key: node for node in definitions.resolve_asset_graph().asset_nodes}
+
+
+def names(nodes, is_wanting):
+    return [key.to_user_string() for key, node in nodes.items() if is_wanting(node)]
+
+
+def test_every_asset_says_what_it_is_and_whose(nodes):
+    # dagster-dbt describes a model that nobody described by its name.
+    assert not names(nodes, lambda node: not node.description or node.description.startswith("dbt "))
+    assert not names(nodes, lambda node: not node.owners)
+    assert not names(nodes, lambda node: not node.kinds)
+    assert {node.group_name for node in nodes.values()} == GROUPS
+
+
+def test_the_key_of_a_table_is_its_name_in_the_warehouse(nodes):
+    for group in ("raw", "core", "marts", "activation", "kpi"):
+        assert {key.path[0] for key, node in nodes.items() if node.group_name == group} == {group}
+
+
+def test_dates_begin_after_core(nodes):
+    assert {node.group_name for node in nodes.values() if node.is_partitioned} == PARTITIONED
+    assert not names(nodes, lambda node: node.is_partitioned != (node.group_name in PARTITIONED))
+
+
+def test_a_range_of_dates_is_one_run(nodes):
+    """Unpartitioned assets too: a policy of their own would split a backfill of the job."""
+    assert not names(nodes, lambda node: node.backfill_policy != BackfillPolicy.single_run())
+
+
+def test_every_suite_is_a_blocking_check_of_its_table(definitions):
+    gates = {
+        check.key.asset_key.to_user_string(): check
+        for check in definitions.resolve_asset_graph().asset_check_nodes
+        if check.key.name == CHECK_NAME
+    }
+    wanted = {suite.table.replace(".", "/") for stage in Stage for suite in load_suites(stage)}
+
+    assert set(gates) == wanted
+    assert [name for name, check in gates.items() if not check.blocking] == []
+
+
+def test_what_leaves_the_house_comes_after_all_gates_before_it(nodes, definitions):
+    """The audiences directly, because a blocking check only stops what hangs on its asset."""
+    graph = definitions.resolve_asset_graph()
+    guarded = {stage: {key for key in nodes if key.to_user_string() in _tables(stage)} for stage in Stage}
+    audiences = next(node for node in nodes.values() if node.group_name == "audiences")
+    published = next(node for node in nodes.values() if node.group_name == "published")
+
+    before = set().union(*(guarded[stage] for stage in Stage if stage is not Stage.KPI))
+    assert before <= graph.get(audiences.key).parent_keys
+    assert before | guarded[Stage.KPI] | {audiences.key} <= graph.get(published.key).parent_keys
+
+
+def _tables(stage):
+    return {suite.table.replace(".", "/") for suite in load_suites(stage)}
+
+
+def test_the_daily_job_does_everything_with_every_check(definitions, nodes):
+    job = definitions.resolve_job_def(DAILY_RECALL)
+    checks = definitions.resolve_asset_graph().asset_check_keys
+
+    assert set(job.asset_layer.selected_asset_keys) == set(nodes)
+    assert set(job.asset_layer.asset_graph.asset_check_keys) == set(checks)
+    assert job.partitions_def is not None
+
+
+def test_everything_runs_in_one_process(definitions):
+    """The job, and what a person materialises in the UI."""
+    jobs = [definitions.resolve_job_def(DAILY_RECALL), definitions.resolve_implicit_global_asset_job_def()]
+
+    assert [job.executor_def for job in jobs] == [in_process_executor] * 2
+
+
+def test_the_schedule_runs_by_default_in_the_shops_zone(definitions):
+    schedule = definitions.resolve_schedule_def(f"{DAILY_RECALL}_schedule")
+
+    assert schedule.default_status == DefaultScheduleStatus.RUNNING
+    assert schedule.execution_timezone == "America/New_York"
+    assert schedule.cron_schedule == "0 5 * * *"
+
+
+def _dg(environment, *arguments):
+    command = [str(Path(sys.executable).with_name("dg")), *arguments]
+    return subprocess.run(
+        command, cwd=PROJECT_DIR, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_dg_checks_the_definitions(environment):
+    checked = _dg(environment, "check", "defs")
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "All definitions loaded successfully" in checked.stdout
+
+
+def test_dg_lists_the_definitions(environment, nodes):
+    listed = _dg(environment, "list", "defs", "--json")
+
+    assert listed.returncode == 0, listed.stdout + listed.stderr
+    found = json.loads(listed.stdout)
+    assert {asset["asset_key"] for asset in found["assets"]} == {key.to_user_string() for key in nodes}
+    assert [job["name"] for job in found["jobs"]] == [DAILY_RECALL]
+
+
+LOADING = """
+import sys, time
+start = time.process_time()
+import dagster_dbt
+middle = time.process_time()
+import pipelines.definitions
+end = time.process_time()
+slow = [name for name in {slow!r} if name in sys.modules]
+print(middle - start, end - start, *slow)
+"""
+
+
+@pytest.fixture(scope="module")
+def loadings(environment):
+    """Seconds of `import dagster_dbt` and of `import pipelines.definitions`, and slow modules, five times.
+
+    The second begins with the first, so that one process takes both, and the moment's load falls on both.
+    CPU time, because the other tests work beside this one.
+    """
+    ensure_manifest(load_settings(environment).dbt_dir)
+    lines = [_python(environment, LOADING.format(slow=SLOW)).split() for _ in range(5)]
+    return [(float(theirs), float(ours), slow) for theirs, ours, *slow in lines]
+
+
+def _python(environment, code):
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_the_definitions_load_about_as_fast_as_dagster_dbt(loadings):
+    ratio = statistics.median(ours / theirs for theirs, ours, _ in loadings)
+
+    assert ratio <= RATIO, f"{ratio:.2f} times `import dagster_dbt`: {loadings}"
+
+
+def test_loading_the_definitions_imports_nothing_slow(loadings):
+    assert [slow for _, _, slow in loadings] == [[]] * len(loadings)
+
+
+def test_the_pure_packages_do_not_know_dagster(environment):
+    modules = [
+        ".".join(file.relative_to(PROJECT_DIR).with_suffix("").parts)
+        for name in PURE
+        for file in (PROJECT_DIR / "pipelines").glob(f"{name}*/**/*.py")
+    ]
+    modules += ["pipelines.settings", "pipelines.history", "pipelines.control"]
+    code = "\n".join(f"import {module.removesuffix('.__init__')}" for module in modules)
+
+    assert len(modules) > 20
+    assert _python(environment, f"{code}\nimport sys\nprint('dagster' in sys.modules)") == "False\n"

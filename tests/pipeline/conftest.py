@@ -1,0 +1,60 @@
+"""Fixtures: data homes in which runs have happened. The homes themselves are in `data_home`."""
+
+from datetime import timedelta
+
+import pytest
+from data_home import Home
+from small_shop import END, SmallShop, write_small_shop
+from story import Story, tell, write_story_shop
+
+
+@pytest.fixture(scope="session")
+def small_shop(tmp_path_factory) -> SmallShop:
+    return write_small_shop(tmp_path_factory.mktemp("small_shop"))
+
+
+@pytest.fixture
+def home(small_shop, tmp_path) -> Home:
+    """A home in which nothing has run yet."""
+    return Home(small_shop, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def _finished(small_shop, tmp_path_factory) -> Home:
+    home = Home(small_shop, tmp_path_factory.mktemp("finished") / "home")
+    assert home.run() == 0
+    return home
+
+
+@pytest.fixture
+def finished(_finished, tmp_path) -> Home:
+    """A copy of a home in which the last date was run once."""
+    return _finished.copy(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def _eve(small_shop, tmp_path_factory) -> Home:
+    home = Home(small_shop, tmp_path_factory.mktemp("eve") / "home")
+    assert home.run("--date", str(END - timedelta(days=1))) == 0
+    return home
+
+
+@pytest.fixture
+def eve(_eve, tmp_path) -> Home:
+    """A copy of a home in which the last date but one was run: the last one is still to be sent."""
+    return _eve.copy(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def day_after_eve(_eve, tmp_path_factory) -> Home:
+    """What `eve` becomes when nothing disturbs the run of the last date. To be looked at only."""
+    home = _eve.copy(tmp_path_factory.mktemp("day") / "home")
+    assert home.run() == 0
+    return home
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory) -> Story:
+    """A home with a past; its tests are in one xdist group, so that it is told once. Copy it to change it."""
+    folder = tmp_path_factory.mktemp("story")
+    return tell(Home(write_story_shop(folder / "shop"), folder / "home"))

@@ -1,0 +1,109 @@
+"""A shop and a data home, and how a test or a person runs them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+from small_shop import SmallShop
+
+from pipelines.cli import main
+from pipelines.settings import PROJECT_DIR, Settings, load_settings
+
+JOURNAL_TABLES = {"quality.gate_results"}
+"""Tables that tell of runs, not of the shop: equal runs differ in them by run id and time."""
+
+
+@dataclass
+class Home:
+    """A shop and a data home."""
+
+    shop: SmallShop
+    path: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a person would export before the command."""
+        return {
+            "WINBACK_PROFILE": str(self.shop.profile),
+            "WINBACK_DATA_DIR": str(self.path),
+            "WINBACK_THREADS": "2",
+            "WINBACK_MEMORY_LIMIT": "1GB",
+        }
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.environment)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "pipelines.cli", *arguments]
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command in a process of its own."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=PROJECT_DIR,
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> int:
+        """`winback run` in this process, which has paid for the imports already; its exit status."""
+        return self.winback("run", *arguments)
+
+    def winback(self, *arguments: str) -> int:
+        """The command in this process; its exit status."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            patch.setenv("DAGSTER_HOME", "")
+            return main(list(arguments))
+
+    def copy(self, path: Path) -> "Home":
+        """The same shop with a copy of the data home."""
+        shutil.copytree(self.path, path)
+        return Home(self.shop, path)
+
+    def published(self) -> duckdb.DuckDBPyConnection:
+        """A plain client's read-only connection to the published copy."""
+        return duckdb.connect(str(self.settings.published_file), read_only=True)
+
+    def tables(self) -> dict[str, list[tuple]]:
+        """All rows of all published tables that tell of the shop, in a stable order."""
+        with self.published() as con:
+            names = [
+                f"{schema}.{table}"
+                for schema, table in con.execute(
+                    "select schema_name, table_name from duckdb_tables() order by all"
+                ).fetchall()
+            ]
+            return {
+                name: con.execute(f"select * from {name} order by all").fetchall()
+                for name in names
+                if name not in JOURNAL_TABLES
+            }
+
+    def work(self) -> dict[str, list[tuple]]:
+        """As `tables`, without what differs between two homes that did the same: run ids, and when."""
+        with self.published() as con:
+            return {
+                name: con.execute(
+                    f"select columns(name -> name not in ('run_id', 'ingested_at')) from {name} order by all"
+                ).fetchall()
+                for name in self.tables()
+            }
+
+    def exports(self) -> dict[str, bytes]:
+        """All exported files, byte by byte."""
+        folder = self.settings.audiences_dir
+        return {
+            str(file.relative_to(folder)): file.read_bytes()
+            for file in sorted(folder.rglob("*"))
+            if file.is_file()
+        }

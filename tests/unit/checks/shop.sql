@@ -1,0 +1,178 @@
+-- A tiny shop on two dates in which every expectation of every suite is met. Member m1 bought twice and gave
+-- one unit back, account a1 bought once and sleeps, member m3 registered and never bought.
+
+insert into raw.pos_members by name
+select * from (values
+    ('m1', timestamptz '2024-01-01 10:00:00+00', 'members.csv', 1),
+    ('m3', timestamptz '2024-01-01 11:00:00+00', 'members.csv', 2)
+) as rows (member_id, joined_at, _source, _line);
+
+insert into raw.ecommerce_customers by name
+select 'a1' as account_id, timestamptz '2024-03-01 09:00:00+00' as registered_at, 'accounts.csv' as _source, 1 as _line;
+
+insert into raw.products by name
+select * from (values
+    ('p1', 'Tea', 'drinks', 10.00, 4.00, true, 'products.csv', 1),
+    ('p2', 'Cup', 'kitchen', 10.00, 5.00, true, 'products.csv', 2)
+) as rows (product_id, name, category, price, cost, active, _source, _line);
+
+insert into raw.pos_sales by name
+select * from (values
+    ('R1', 1, 'm1', timestamptz '2024-01-10 12:00:00+00', 'p1', 'product', 2, 20.00, 'sales.csv', 1),
+    ('R2', 1, 'm1', timestamptz '2024-06-20 12:00:00+00', 'p2', 'product', 1, 10.00, 'sales.csv', 2),
+    ('R3', 1, null, timestamptz '2024-06-20 13:00:00+00', 'p1', 'product', 1, 5.00, 'sales.csv', 3),
+    ('R4', 1, 'm1', timestamptz '2024-06-21 12:00:00+00', 'p1', 'product', -1, -10.00, 'sales.csv', 4)
+) as rows (receipt_id, line_no, member_id, sold_at, product_id, line_kind, quantity, amount, _source, _line);
+
+insert into raw.ecommerce_orders by name
+select
+    'O1' as order_id, 'a1' as account_id, timestamptz '2024-03-05 12:00:00+00' as ordered_at, 'completed' as status,
+    'web' as channel, 'EUR' as currency, timestamptz '2024-03-08 12:00:00+00' as promised_at,
+    timestamptz '2024-03-07 12:00:00+00' as delivered_at, 'orders.csv' as _source, 1 as _line;
+
+insert into raw.ecommerce_order_lines by name
+select
+    'O1' as order_id, 1 as line_no, 'p2' as product_id, 'product' as line_kind, 3 as quantity, 11 as unit_price,
+    30.00 as line_amount, 3.00 as discount_amount, 'orders.csv' as _source, 1 as _line;
+
+insert into raw.service_tickets by name
+select
+    'k1' as ticket_id, 'a1' as account_id, 'phone' as channel, 'complaint' as kind,
+    timestamptz '2024-03-09 09:00:00+00' as opened_at, timestamptz '2024-03-10 09:00:00+00' as closed_at,
+    2 as rating, 'tickets.csv' as _source, 1 as _line;
+
+insert into raw.web_events by name
+select
+    'w1' as event_id, 'v1' as visitor_id, 'a1' as account_id, timestamptz '2024-06-01 09:00:00+00' as occurred_at,
+    'view' as kind, 'p1' as product_id, 12 as dwell_seconds, 'events.jsonl' as _source, 1 as _line;
+
+insert into raw.devices by name
+select
+    'd1' as device_id, 'a1' as account_id, 'token-1' as push_token, 'huawei' as vendor, true as enabled,
+    timestamptz '2024-06-01 09:00:00+00' as updated_at, 'devices.csv' as _source, 1 as _line;
+
+insert into raw.social_accounts by name
+select
+    'wechat' as platform, 's1' as social_id, 'a1' as account_id, true as verified, false as group_member,
+    'social.csv' as _source, 1 as _line;
+
+insert into raw.campaign_members by name
+select
+    'spring' as campaign_id, 'a1' as account_id, 'treated' as arm, false as is_control, 'email' as channel,
+    timestamptz '2024-04-01 09:00:00+00' as assigned_at, 0.10 as cost, 'campaign.csv' as _source, 1 as _line;
+
+insert into raw.campaign_events by name
+select
+    'e1' as event_id, 'spring' as campaign_id, 'a1' as account_id, 'email' as channel,
+    timestamptz '2024-04-01 10:00:00+00' as occurred_at, 'sent' as kind, 'events.csv' as _source, 1 as _line;
+
+insert into raw.consents by name
+select
+    'n1' as consent_id, 'a1' as account_id, 'email' as channel, 'marketing' as purpose, 'granted' as status,
+    timestamptz '2024-03-01 09:00:00+00' as recorded_at, 'consents.csv' as _source, 1 as _line;
+
+insert into raw.survey_responses by name
+select
+    'r1' as response_id, 'a1' as account_id, timestamptz '2024-05-01 09:00:00+00' as answered_at, 'price' as reason_code,
+    3 as score, 'survey.csv' as _source, 1 as _line;
+
+insert into core.customer_account by name
+select * from (values ('pos', 'm1', 'c1'), ('ecommerce', 'a1', 'c2'), ('pos', 'm3', 'c3'))
+    as rows (source, account_key, customer_id);
+
+insert into core.product by name
+select * from (values ('p1', 'Tea', 'drinks', true, true, 0.25, 30.0), ('p2', 'Cup', 'kitchen', true, true, 0.0, null))
+    as rows (product_id, name, category, active, in_stock, return_rate, median_repurchase_days);
+
+insert into core.order_line by name
+select
+    line_id, customer_id, channel, order_id, 1 as line_no, ordered_on, product_id, 'product' as line_kind,
+    quantity < 0 as is_return, false as is_cancelled, true as is_revenue, quantity, returned_quantity, amount,
+    discount_amount
+from (values
+    ('pos:R1:1', 'c1', 'pos', 'R1', date '2024-01-10', 'p1', 2, 1, 20.00, 0.00),
+    ('pos:R2:1', 'c1', 'pos', 'R2', date '2024-06-20', 'p2', 1, 0, 10.00, 0.00),
+    ('pos:R3:1', null, 'pos', 'R3', date '2024-06-20', 'p1', 1, 0, 5.00, 0.00),
+    ('pos:R4:1', 'c1', 'pos', 'R4', date '2024-06-21', 'p1', -1, 0, -10.00, 0.00),
+    ('ecommerce:O1:1', 'c2', 'ecommerce', 'O1', date '2024-03-05', 'p2', 3, 0, 30.00, 3.00)
+) as rows (
+    line_id, customer_id, channel, order_id, ordered_on, product_id, quantity, returned_quantity, amount,
+    discount_amount
+);
+
+insert into core.purchase_day by name
+select * from (values
+    ('c1', date '2024-01-10', 'pos', 1, 1, 20.00, 0.00, 0.00, 20.00),
+    ('c1', date '2024-06-20', 'pos', 1, 1, 10.00, 0.00, 0.00, 10.00),
+    ('c1', date '2024-06-21', 'pos', 0, 0, 0.00, 0.00, 10.00, -10.00),
+    ('c2', date '2024-03-05', 'ecommerce', 1, 3, 33.00, 3.00, 0.00, 30.00)
+) as rows (
+    customer_id, purchased_on, channel, orders, units, gross_amount, discount_amount, returned_amount, net_amount
+);
+
+insert into core.customer by name
+select
+    *, ['pos'] as channels, true as reachable_crm, false as reachable_email, 1980 as birth_year, 1 as account_count
+from (values
+    ('c1', 'buyer', date '2024-01-01', date '2024-01-10', date '2024-06-20', 2, 2, 20.00, 0.33),
+    ('c2', 'buyer', date '2024-03-01', date '2024-03-05', date '2024-03-05', 1, 1, 30.00, 0.0),
+    ('c3', 'registrant', date '2024-01-01', null, null, 0, 0, 0.00, null)
+) as rows (
+    customer_id, customer_kind, first_seen_on, first_purchase_on, last_purchase_on, purchase_days, orders,
+    net_revenue, return_rate
+);
+
+insert into marts.customer_rfm by name
+select date '2024-06-30' as as_of_date, *
+from (values
+    ('c1', 10, 2, 20.00, 3, 3, 1, true, true, false, 'important_development', false, 'general_value', 'need_attention'),
+    ('c2', 117, 1, 30.00, 1, 1, 3, false, false, true, 'important_development', false, 'important_win_back', 'lost')
+) as rows (
+    customer_id, recency_days, frequency, monetary, r_score, f_score, m_score, recency_high, frequency_high,
+    monetary_high, guide_class, guide_class_exact, segment_8, segment_11
+);
+
+insert into marts.customer_dormancy by name
+select
+    *, 'tuned_x' as method, 'all' as model_category, 60 as horizon_days, 'e_' || customer_id as episode_id,
+    'silent' as explanation,
+    case when dormant_since is not null then 'unknown' end as primary_reason,
+    date_diff('day', dormant_since, as_of_date) as dormancy_days
+from (values
+    (date '2024-06-29', 'c1', 'buyer', 2, 9, 9, 'active', date '2024-08-19', null, 'high', 8.00),
+    (date '2024-06-29', 'c2', 'buyer', 1, 116, 116, 'dormant', date '2024-05-31', date '2024-05-31', 'mid', 5.00),
+    (date '2024-06-29', 'c3', 'registrant', 0, null, 180, 'dormant', date '2024-06-30', date '2024-06-30', 'low', 0.00),
+    (date '2024-06-30', 'c1', 'buyer', 2, 10, 10, 'active', date '2024-08-19', null, 'high', 8.00),
+    (date '2024-06-30', 'c2', 'buyer', 1, 117, 117, 'dormant', date '2024-05-31', date '2024-05-31', 'mid', 5.00),
+    (date '2024-06-30', 'c3', 'registrant', 0, null, 181, 'dormant', date '2024-06-30', date '2024-06-30', 'low', 0.00)
+) as rows (
+    as_of_date, customer_id, customer_kind, purchase_days, days_since_purchase, days_since_activity,
+    dormancy_state, dormant_from_date, dormant_since, value_tier, expected_value
+);
+
+insert into marts.segment_movement by name
+select 'c3' as customer_id, 'dormancy_state' as scheme, 'cooling' as from_segment, 'dormant' as to_segment,
+    date '2024-06-30' as moved_on;
+
+insert into activation.recall_decision by name
+select
+    date '2024-06-30' as as_of_date, *, 'v1' as policy_version, false as simulated, 'run-1' as run_id,
+    case when channel is not null then 1 end as step,
+    case when channel is not null then journey || '_2024_06' end as campaign_id,
+    case when channel is not null then 't_' || customer_id end as touch_id,
+    case when channel is not null then timestamp '2024-07-01 10:00:00' end as send_after,
+    case when channel is not null then date '2024-07-07' end as valid_until,
+    case when channel is not null then 0.00 end as expected_cost
+from (values
+    ('c1', 'buyer', 'e_c1', 'no_action', 'awake', null, null, null),
+    ('c2', 'buyer', 'e_c2', 'send', 'recall', 'treated', 'win_back', 'crm'),
+    ('c3', 'registrant', 'e_c3', 'holdout', 'holdout', 'holdout', 'first_purchase', 'crm')
+) as rows (customer_id, customer_kind, episode_id, decision, reason_code, arm, journey, channel);
+
+insert into kpi.dormancy_overview by name
+select date '2024-06-30' as as_of_date, *
+from (values
+    ('active', 'high', null, 1, 8.00),
+    ('dormant', 'mid', 'unknown', 1, 5.00),
+    ('dormant', 'low', 'unknown', 1, 0.00)
+) as rows (dormancy_state, value_tier, primary_reason, customers, expected_value);
