@@ -1,6 +1,6 @@
 with newest as (
 
-    {{ newest_by_key(source("raw", "products"), ["product_id"]) }}
+    {{ newest_by_key(source("raw", "products"), ["product_id"], ["updated_at"]) }}
 
 )
 

@@ -1,6 +1,6 @@
 with newest as (
 
-    {{ newest_by_key(source("raw", "ecommerce_customers"), ["account_id"], "updated_at") }}
+    {{ newest_by_key(source("raw", "ecommerce_customers"), ["account_id"], ["updated_at", "registered_at"]) }}
 
 )
 

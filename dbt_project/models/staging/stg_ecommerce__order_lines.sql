@@ -1,6 +1,6 @@
 with newest as (
 
-    {{ newest_by_key(source("raw", "ecommerce_order_lines"), ["order_id", "line_no"]) }}
+    {{ newest_by_key(source("raw", "ecommerce_order_lines"), ["order_id", "line_no"], ["updated_at"]) }}
 
 )
 

@@ -1,6 +1,6 @@
 with newest as (
 
-    {{ newest_by_key(source("raw", "ecommerce_orders"), ["order_id"], "ordered_at") }}
+    {{ newest_by_key(source("raw", "ecommerce_orders"), ["order_id"], ["updated_at", "ordered_at"]) }}
 
 )
 

@@ -1,6 +1,6 @@
 with newest as (
 
-    {{ newest_by_key(source("raw", "pos_members"), ["member_id"], "updated_at") }}
+    {{ newest_by_key(source("raw", "pos_members"), ["member_id"], ["updated_at", "joined_at"]) }}
 
 )
 

@@ -1,6 +1,6 @@
 with newest as (
 
-    {{ newest_by_key(source("raw", "pos_sales"), ["receipt_id", "line_no"], "sold_at") }}
+    {{ newest_by_key(source("raw", "pos_sales"), ["receipt_id", "line_no"], ["sold_at"]) }}
 
 )
 
