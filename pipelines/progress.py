@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 import time
-from typing import TextIO
 
 from dagster import InitLoggerContext, logger
 from dagster._core.events import DagsterEventType
@@ -28,12 +26,11 @@ class StageLines(logging.Handler):
     def __init__(self) -> None:
         super().__init__(level=logging.DEBUG)
         self._started: dict[str, float] = {}
-        self._stream = _own_stderr()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record, if a person wants to see it."""
         if line := self._line(record):
-            print(line, file=self._stream, flush=True)
+            print(line, file=sys.stderr, flush=True)
 
     def _line(self, record: logging.LogRecord) -> str | None:
         meta = getattr(record, "dagster_meta", {})
@@ -56,18 +53,6 @@ class StageLines(logging.Handler):
             return None
         seconds = time.monotonic() - self._started.get(step, time.monotonic())
         return f"{_clock()}  {_name(step):<30} {_ENDS[kind]:<6} {seconds:6.1f} s"
-
-
-def _own_stderr() -> TextIO:
-    """Standard error as it is now, before the steps.
-
-    While they work Dagster points it to a file that `tail` mirrors, and ends `tail` when they are done,
-    often before it has shown the last line.
-    """
-    try:
-        return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")
-    except OSError:  # no file of the system: a test looks on
-        return sys.stderr
 
 
 @logger(description="A line per stage with its time.")

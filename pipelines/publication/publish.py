@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
@@ -227,7 +228,7 @@ class _Publisher:
         return _scalar(self._connection, f"select count(*) from {_name(_COPY, table)}", int)
 
     def _has_same_columns(self, table: PublishedTable) -> bool:
-        wanted = [(c.name, _canonical_type(self._connection, table, c)) for c in table.columns]
+        wanted = [(c.name, _canonical_type(table, c)) for c in table.columns]
         return _columns(self._connection, _COPY, table) == wanted
 
     def _rewrite(self, table: PublishedTable) -> None:
@@ -257,12 +258,24 @@ class _Publisher:
         )
 
     def _comment(self, table: PublishedTable) -> None:
+        """Give the copy its comments, those of yesterday's copy that have changed and all of a new table."""
         copy = _name(_COPY, table)
-        self._connection.execute(f"comment on table {copy} is {_literal(table.comment)}")
-        for column in table.columns:
+        found: dict[str, str | None] = dict(
             self._connection.execute(
-                f"comment on column {copy}.{_quoted(column.name)} is {_literal(column.comment)}"
-            )
+                "select '', comment from duckdb_tables() "
+                "where database_name = $database and schema_name = $schema and table_name = $table "
+                "union all select column_name, comment from duckdb_columns() "
+                "where database_name = $database and schema_name = $schema and table_name = $table",
+                {"database": _COPY, "schema": table.schema, "table": table.name},
+            ).fetchall()
+        )
+        if found[""] != table.comment:
+            self._connection.execute(f"comment on table {copy} is {_literal(table.comment)}")
+        for column in table.columns:
+            if found[column.name] != column.comment:
+                self._connection.execute(
+                    f"comment on column {copy}.{_quoted(column.name)} is {_literal(column.comment)}"
+                )
 
     def _checksum(self, table: PublishedTable, database: str, where: str = "true") -> tuple[int, int]:
         """Rows, and a sum over their hashes that does not depend on their order."""
@@ -297,7 +310,7 @@ def _faults(connection: Connection, source: str, table: PublishedTable) -> Itera
         yield f"table {table.full_name} is missing in the warehouse"
         return
     for column in table.columns:
-        wanted = _canonical_type(connection, table, column)
+        wanted = _canonical_type(table, column)
         if column.name not in found:
             yield f"{table.full_name}.{column.name} ({wanted}) is missing; columns: {', '.join(found)}"
         elif found[column.name] != wanted:
@@ -313,21 +326,28 @@ def _faults(connection: Connection, source: str, table: PublishedTable) -> Itera
 
 
 def _columns(connection: Connection, database: str, table: PublishedTable) -> list[tuple[str, str]]:
-    rows = connection.execute(
-        "select column_name, data_type from duckdb_columns() "
-        "where database_name = ? and schema_name = ? and table_name = ? order by column_index",
-        [database, table.schema, table.name],
-    ).fetchall()
-    return [(str(name), str(kind)) for name, kind in rows]
-
-
-def _canonical_type(connection: Connection, table: PublishedTable, column: PublishedColumn) -> str:
+    """Names and types; empty when there is no such table."""
     try:
-        return _scalar(connection, f"select typeof(cast(null as {column.type}))", str)
+        rows = connection.execute(f"describe {_name(database, table)}").fetchall()
+    except duckdb.CatalogException:
+        return []
+    return [(str(name), str(kind)) for name, kind, *_ in rows]
+
+
+def _canonical_type(table: PublishedTable, column: PublishedColumn) -> str:
+    try:
+        return _duckdb_name(column.type)
     except duckdb.Error as error:
         raise ContractMismatch(
             f"{table.full_name}.{column.name}: {column.type!r} is no DuckDB type: {error}"
         ) from error
+
+
+@lru_cache
+def _duckdb_name(kind: str) -> str:
+    """DuckDB's own name of a type; a handful of types serve hundreds of columns."""
+    with duckdb.connect() as connection:
+        return _scalar(connection, f"select typeof(cast(null as {kind}))", str)
 
 
 def _copy_current(connection: Connection, target: Path, temporary: Path) -> bool:

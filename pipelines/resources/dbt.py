@@ -58,7 +58,6 @@ TARGET = "duckdb"
 
 _SOURCE_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md"}
 _RESULTS = {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}
-_STARTS = {"LogStartLine"}
 _TABLES = {"table", "incremental", "seed", "snapshot"}
 
 # Parsing must not depend on the data home, or each home would throw away the other's manifest. Nothing is
@@ -173,7 +172,7 @@ def _arguments(dbt_dir: Path, target: Path) -> list[str]:
         "none",
         # Given explicitly: without it the level above silences the file too.
         "--log-level-file",
-        "debug",
+        "info",
         "--no-print",
         "--no-send-anonymous-usage-stats",
         "--no-version-check",
@@ -252,7 +251,7 @@ class _Invocation:
         from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415 - see _invoke
 
         name, level = message.info.name, message.info.level
-        if name in _RESULTS or name in _STARTS or level in {"warn", "error"}:
+        if name in _RESULTS or level in {"warn", "error"}:
             self._queue.put(_Message(name, level, msg_to_dict(message)))
 
     def _stop(self) -> None:
@@ -358,8 +357,6 @@ def _report(context: AssetExecutionContext, message: _Message) -> None:
         context.log.warning(text)
     elif message.name == "LogModelResult":
         context.log.info(text)
-    else:
-        context.log.debug(text)
 
 
 def _dates(context: AssetExecutionContext) -> Sequence[str]:

@@ -30,6 +30,10 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+# Steps report to the event log. Keeping what they print as well starts four processes per step.
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
 # The warehouse has one writer: a second run would only wait for it.
 concurrency:
   runs:
