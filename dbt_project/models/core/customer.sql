@@ -74,6 +74,39 @@ purchases as (
 
 ),
 
+activity as (
+
+    select
+        customer_id,
+        min(active_on) as first_active_on,
+        max(active_on) as last_active_on
+    from {{ ref("int_activity_day") }}
+    group by customer_id
+
+),
+
+contacted as (
+
+    select
+        customer_id,
+        min(cast(coalesce(assigned_at, sent_at) as date)) as first_contacted_on
+    from {{ ref("touch") }}
+    group by customer_id
+
+),
+
+reach as (
+
+    select
+        customer_id,
+        {%- for channel in ["email", "sms", "push", "social", "phone", "crm"] %}
+            bool_or(channel = '{{ channel }}' and is_reachable) as reachable_{{ channel }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from {{ ref("int_reach") }}
+    group by customer_id
+
+),
+
 money as (
 
     select
@@ -123,9 +156,15 @@ favourites as (
 
 select
     people.customer_id,
-    -- Enquirers come with the help desk; without it whoever has not bought has registered.
-    case when purchases.customer_id is not null then 'buyer' else 'registrant' end as customer_kind,
-    least(people.joined_on, purchases.first_purchase_on, money.first_booked_on) as first_seen_on,
+    case
+        when purchases.customer_id is not null then 'buyer'
+        when len(list_intersect(people.account_sources, ['ecommerce', 'pos'])) > 0 then 'registrant'
+        else 'enquirer'
+    end as customer_kind,
+    least(
+        people.joined_on, purchases.first_purchase_on, money.first_booked_on, activity.first_active_on,
+        contacted.first_contacted_on
+    ) as first_seen_on,
     people.account_sources as channels,
     people.sex,
     cast(people.birth_year as integer) as birth_year,
@@ -136,17 +175,12 @@ select
     people.points_expiring_on,
     cast(people.spend_to_next_tier as decimal(18, 2)) as spend_to_next_tier,
     nullif(people.email_domain, '') as email_domain,
-    -- An address is reachable only with a recorded consent, and no feed of consents is unified yet.
-    false as reachable_email,
-    false as reachable_sms,
-    false as reachable_push,
-    false as reachable_social,
-    false as reachable_phone,
-    -- The CRM that takes the list knows its own members' consents.
-    true as reachable_crm,
+    {%- for channel in ["email", "sms", "push", "social", "phone", "crm"] %}
+        coalesce(reach.reachable_{{ channel }}, false) as reachable_{{ channel }},
+    {%- endfor %}
     purchases.first_purchase_on,
     purchases.last_purchase_on,
-    greatest(people.joined_on, purchases.last_purchase_on) as last_activity_on,
+    greatest(activity.last_active_on, purchases.last_purchase_on) as last_activity_on,
     cast(coalesce(purchases.purchase_days, 0) as integer) as purchase_days,
     cast(coalesce(money.orders, 0) as integer) as orders,
     cast(coalesce(money.net_revenue, 0) as decimal(18, 2)) as net_revenue,
@@ -158,6 +192,9 @@ select
     cast(people.account_count as integer) as account_count
 from people
 left join purchases on people.customer_id = purchases.customer_id
+left join activity on people.customer_id = activity.customer_id
+left join contacted on people.customer_id = contacted.customer_id
+left join reach on people.customer_id = reach.customer_id
 left join money on people.customer_id = money.customer_id
 left join returns on people.customer_id = returns.customer_id
 left join favourites on people.customer_id = favourites.customer_id

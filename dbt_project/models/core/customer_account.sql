@@ -1,28 +1,48 @@
 -- One account is one customer here; links between accounts are the identity stage's business.
--- Accounts that only orders or receipts name are accounts too: a profile may bind sales alone.
-with accounts as (
+-- Accounts that only orders, receipts, tickets or campaigns name are accounts too: a profile may bind any
+-- subset of the feeds. Who wrote to the help desk without an account is an account of the help desk, under
+-- the address; a social account without another one is an account of its platform.
+with named as (
 
-    select
-        'ecommerce' as source,
-        account_id as account_key
-    from {{ ref("stg_ecommerce__customers") }}
+    select account_id, member_id from {{ ref("stg_service__tickets") }}
+    union all
+    select account_id, member_id from {{ ref("stg_web__devices") }}
+    union all
+    select account_id, member_id from {{ ref("stg_social__accounts") }}
+    union all
+    select account_id, member_id from {{ ref("stg_campaign__members") }}
+    union all
+    select account_id, member_id from {{ ref("stg_campaign__events") }}
+    union all
+    select account_id, member_id from {{ ref("stg_consent__consents") }}
+    union all
+    select account_id, member_id from {{ ref("stg_survey__responses") }}
+    union all
+    select account_id, null as member_id from {{ ref("stg_ecommerce__customers") }}
+    union all
+    select account_id, null as member_id from {{ ref("stg_ecommerce__orders") }}
+    union all
+    select account_id, null as member_id from {{ ref("stg_web__events") }}
+    union all
+    select null as account_id, member_id from {{ ref("stg_pos__members") }}
+    union all
+    select null as account_id, member_id from {{ ref("stg_pos__sales") }}
+
+),
+
+accounts as (
+
+    select 'ecommerce' as source, account_id as account_key from named where account_id is not null
     union
-    select
-        'ecommerce' as source,
-        account_id as account_key
-    from {{ ref("stg_ecommerce__orders") }}
-    where account_id is not null
+    select 'pos' as source, member_id as account_key from named where member_id is not null
     union
-    select
-        'pos' as source,
-        member_id as account_key
-    from {{ ref("stg_pos__members") }}
+    select 'service' as source, coalesce(email, phone) as account_key
+    from {{ ref("stg_service__tickets") }}
+    where account_id is null and member_id is null and coalesce(email, phone) is not null
     union
-    select
-        'pos' as source,
-        member_id as account_key
-    from {{ ref("stg_pos__sales") }}
-    where member_id is not null
+    select 'social' as source, platform || ':' || social_id as account_key
+    from {{ ref("stg_social__accounts") }}
+    where account_id is null and member_id is null
 
 )
 

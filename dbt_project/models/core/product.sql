@@ -16,6 +16,17 @@ sold as (
 
 ),
 
+complained as (
+
+    select
+        product_id,
+        count(*) as complaints
+    from {{ ref("ticket") }}
+    where kind = 'complaint' and product_id is not null
+    group by product_id
+
+),
+
 bought_on as (
 
     select distinct
@@ -58,9 +69,10 @@ select
     -- Unknown stock counts as in stock: most shops do not report it.
     coalesce(products.stock > 0, true) as in_stock,
     cast(coalesce(sold.units_returned, 0) / nullif(sold.units_sold, 0) as double) as return_rate,
-    cast(null as double) as complaint_rate,
+    cast(coalesce(complained.complaints, 0) / nullif(sold.units_sold, 0) as double) as complaint_rate,
     cast(coalesce(products.replenishment_days, rhythm.median_repurchase_days) as double)
         as median_repurchase_days
 from products
 left join sold on products.product_id = sold.product_id
+left join complained on products.product_id = complained.product_id
 left join rhythm on products.product_id = rhythm.product_id

@@ -47,6 +47,18 @@ purchases as (
 
 ),
 
+activity as (
+
+    select
+        dates.as_of_date,
+        days.customer_id,
+        max(days.active_on) as last_active_on
+    from dates
+    inner join {{ ref("int_activity_day") }} as days on dates.as_of_date >= days.active_on
+    group by dates.as_of_date, days.customer_id
+
+),
+
 category_days as (
 
     select
@@ -122,6 +134,7 @@ buyers as (
         purchases.purchase_days,
         purchases.first_purchase_on,
         purchases.last_purchase_on,
+        activity.last_active_on,
         date_fit.fitted_on,
         coalesce(own.model_category, pooled.model_category) as model_category,
         coalesce(own.model_version, pooled.model_version) as model_version,
@@ -139,6 +152,8 @@ buyers as (
         end as value_tier
     from purchases
     inner join date_fit on purchases.as_of_date = date_fit.as_of_date
+    left join activity
+        on purchases.as_of_date = activity.as_of_date and purchases.customer_id = activity.customer_id
     left join main_category
         on
             purchases.as_of_date = main_category.as_of_date
@@ -182,13 +197,14 @@ non_buyers as (
     select
         dates.as_of_date,
         customers.customer_id,
-        customers.first_seen_on as last_activity_on,
-        settings.activity_x_days,
-        {{ add_days("customers.first_seen_on", "settings.activity_x_days") }} as dormant_from_date,
-        {{ add_days("customers.first_seen_on", "ceil(2 * settings.activity_x_days / 3.0)") }}
-            as cooling_from_date
+        -- Who bought after the date had registered by then, or had at least been seen.
+        case when customers.customer_kind = 'enquirer' then 'enquirer' else 'registrant' end as customer_kind,
+        coalesce(activity.last_active_on, customers.first_seen_on) as last_activity_on,
+        settings.activity_x_days
     from dates
     inner join {{ ref("customer") }} as customers on dates.as_of_date >= customers.first_seen_on
+    left join activity
+        on dates.as_of_date = activity.as_of_date and customers.customer_id = activity.customer_id
     left join purchases
         on dates.as_of_date = purchases.as_of_date and customers.customer_id = purchases.customer_id
     cross join settings
@@ -209,7 +225,7 @@ everybody as (
         expected_gap_days,
         {{ add_days("last_purchase_on", "round(expected_gap_days)") }} as expected_next_purchase_on,
         last_purchase_on,
-        last_purchase_on as last_activity_on,
+        greatest(last_purchase_on, last_active_on) as last_activity_on,
         tuned_x_days as x_days,
         horizon_days,
         dormant_from_date,
@@ -224,7 +240,7 @@ everybody as (
     select
         as_of_date,
         customer_id,
-        'registrant' as customer_kind,
+        customer_kind,
         'activity_x' as method,
         null as model_version,
         'all' as model_category,
@@ -235,8 +251,8 @@ everybody as (
         last_activity_on,
         activity_x_days as x_days,
         activity_x_days as horizon_days,
-        dormant_from_date,
-        cooling_from_date,
+        {{ add_days("last_activity_on", "activity_x_days") }} as dormant_from_date,
+        {{ add_days("last_activity_on", "ceil(2 * activity_x_days / 3.0)") }} as cooling_from_date,
         'low' as value_tier,
         cast(0 as decimal(18, 2)) as expected_value,
         last_activity_on as episode_anchor_on
@@ -290,8 +306,9 @@ select
     -- No rule of evidence is read yet: saying more than "unknown" would be guesswork.
     case when as_of_date >= dormant_from_date then 'unknown' end as primary_reason,
     case
-        when customer_kind = 'registrant'
-            then 'registered, never bought; last seen ' || days_since_activity || ' days ago'
+        when customer_kind != 'buyer'
+            then case when customer_kind = 'registrant' then 'registered' else 'asked' end
+            || ', never bought; last seen ' || days_since_activity || ' days ago'
         else
             'bought on ' || purchase_days || case when purchase_days = 1 then ' day' else ' days' end
             || case
@@ -306,8 +323,9 @@ select
         when as_of_date >= dormant_from_date then '; asleep since ' else '; awake until '
     end || dormant_from_date as explanation,
     case
-        when customer_kind = 'registrant'
-            then '已注册，从未购买；最近一次活动在 ' || days_since_activity || ' 天前'
+        when customer_kind != 'buyer'
+            then case when customer_kind = 'registrant' then '已注册' else '曾咨询' end
+            || '，从未购买；最近一次活动在 ' || days_since_activity || ' 天前'
         else
             '共 ' || purchase_days || ' 个购买日'
             || case

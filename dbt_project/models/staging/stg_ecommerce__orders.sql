@@ -12,6 +12,7 @@ select
     status,
     channel,
     currency,
+    discount_amount,
     coupon_code,
     promised_at,
     delivered_at

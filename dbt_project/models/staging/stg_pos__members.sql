@@ -6,8 +6,8 @@ with newest as (
 
 select
     member_id,
-    email,
-    phone,
+    {{ normal_address("email") }} as email,
+    {{ normal_address("phone") }} as phone,
     sex,
     coalesce(birth_year, cast(extract(year from birth_date) as integer)) as birth_year,
     city,

@@ -1,0 +1,15 @@
+with newest as (
+
+    {{ newest_by_key(source("raw", "social_accounts"), ["platform", "social_id"], ["updated_at"]) }}
+
+)
+
+select
+    platform,
+    social_id,
+    account_id,
+    member_id,
+    verified,
+    group_member,
+    updated_at
+from newest
