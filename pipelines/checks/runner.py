@@ -133,9 +133,16 @@ def _run_suite(
         con.execute(f"{query} limit 0")
     except duckdb.Error as error:
         return _verdict(suite, as_of_date, [_unreadable(suite, error)])
+    if suite.stage is Stage.RAW and not _was_taken_in(con, suite.name):
+        return _verdict(suite.model_copy(update={"expectations": ()}), None, [])
     asset = datasource.add_query_asset(name=f"{suite.table}_{as_of_date}", query=query)
     batch = asset.add_batch_definition_whole_table("rows").get_batch()
     return _verdict(suite, as_of_date, list(_findings(batch, suite, as_of_date)))
+
+
+def _was_taken_in(con: duckdb.DuckDBPyConnection, feed: str) -> bool:
+    """Whether any file of the feed is current. Of a feed that the profile does not bind there is nothing."""
+    return bool(con.execute("select 1 from quality.ingestions where feed = ? and current", [feed]).fetchone())
 
 
 def _verdict(suite: Suite, as_of_date: date | None, findings: Sequence[Finding]) -> SuiteVerdict:

@@ -50,6 +50,8 @@ def con() -> duckdb.DuckDBPyConnection:
         select 'Anna' as name, 'a.csv' as _source, range + 1 as _line from range(30)
         """
     )
+    con.execute("create schema quality")
+    con.execute("create table quality.ingestions as select 'thing' as feed, true as current")
     return con
 
 
