@@ -99,9 +99,9 @@ reach as (
 
     select
         customer_id,
-        {%- for channel in ["email", "sms", "push", "social", "phone", "crm"] %}
-            bool_or(channel = '{{ channel }}' and is_reachable) as reachable_{{ channel }}{{ "," if not loop.last }}
-        {%- endfor %}
+    {%- for channel in ["email", "sms", "push", "social", "phone", "crm"] %}
+        bool_or(channel = '{{ channel }}' and is_reachable) as reachable_{{ channel }}{{ "," if not loop.last }}
+    {%- endfor %}
     from {{ ref("int_reach") }}
     group by customer_id
 

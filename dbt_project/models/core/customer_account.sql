@@ -4,43 +4,89 @@
 -- the address; a social account without another one is an account of its platform.
 with named as (
 
-    select account_id, member_id from {{ ref("stg_service__tickets") }}
+    select
+        account_id,
+        member_id
+    from {{ ref("stg_service__tickets") }}
     union all
-    select account_id, member_id from {{ ref("stg_web__devices") }}
+    select
+        account_id,
+        member_id
+    from {{ ref("stg_web__devices") }}
     union all
-    select account_id, member_id from {{ ref("stg_social__accounts") }}
+    select
+        account_id,
+        member_id
+    from {{ ref("stg_social__accounts") }}
     union all
-    select account_id, member_id from {{ ref("stg_campaign__members") }}
+    select
+        account_id,
+        member_id
+    from {{ ref("stg_campaign__members") }}
     union all
-    select account_id, member_id from {{ ref("stg_campaign__events") }}
+    select
+        account_id,
+        member_id
+    from {{ ref("stg_campaign__events") }}
     union all
-    select account_id, member_id from {{ ref("stg_consent__consents") }}
+    select
+        account_id,
+        member_id
+    from {{ ref("stg_consent__consents") }}
     union all
-    select account_id, member_id from {{ ref("stg_survey__responses") }}
+    select
+        account_id,
+        member_id
+    from {{ ref("stg_survey__responses") }}
     union all
-    select account_id, null as member_id from {{ ref("stg_ecommerce__customers") }}
+    select
+        account_id,
+        null as member_id
+    from {{ ref("stg_ecommerce__customers") }}
     union all
-    select account_id, null as member_id from {{ ref("stg_ecommerce__orders") }}
+    select
+        account_id,
+        null as member_id
+    from {{ ref("stg_ecommerce__orders") }}
     union all
-    select account_id, null as member_id from {{ ref("stg_web__events") }}
+    select
+        account_id,
+        null as member_id
+    from {{ ref("stg_web__events") }}
     union all
-    select null as account_id, member_id from {{ ref("stg_pos__members") }}
+    select
+        null as account_id,
+        member_id
+    from {{ ref("stg_pos__members") }}
     union all
-    select null as account_id, member_id from {{ ref("stg_pos__sales") }}
+    select
+        null as account_id,
+        member_id
+    from {{ ref("stg_pos__sales") }}
 
 ),
 
 accounts as (
 
-    select 'ecommerce' as source, account_id as account_key from named where account_id is not null
+    select
+        'ecommerce' as source,
+        account_id as account_key
+    from named where account_id is not null
     union
-    select 'pos' as source, member_id as account_key from named where member_id is not null
+    select
+        'pos' as source,
+        member_id as account_key
+    from named where member_id is not null
     union
-    select 'service' as source, coalesce(email, phone) as account_key
+    select
+        'service' as source,
+        coalesce(email, phone) as account_key
     from {{ ref("stg_service__tickets") }}
     where account_id is null and member_id is null and coalesce(email, phone) is not null
     union
-    select 'social' as source, platform || ':' || social_id as account_key
+    select
+        'social' as source,
+        platform || ':' || social_id as account_key
     from {{ ref("stg_social__accounts") }}
     where account_id is null and member_id is null
 

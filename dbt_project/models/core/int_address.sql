@@ -1,16 +1,32 @@
 -- Every address of every account, in normal form. `channel` is the channel that the address serves.
 with known as (
 
-    select 'ecommerce' as source, account_id as account_key, 'email' as kind, email as address
+    select
+        'ecommerce' as source,
+        account_id as account_key,
+        'email' as kind,
+        email as address
     from {{ ref("stg_ecommerce__customers") }}
     union
-    select 'ecommerce' as source, account_id as account_key, 'phone' as kind, phone as address
+    select
+        'ecommerce' as source,
+        account_id as account_key,
+        'phone' as kind,
+        phone as address
     from {{ ref("stg_ecommerce__customers") }}
     union
-    select 'pos' as source, member_id as account_key, 'email' as kind, email as address
+    select
+        'pos' as source,
+        member_id as account_key,
+        'email' as kind,
+        email as address
     from {{ ref("stg_pos__members") }}
     union
-    select 'pos' as source, member_id as account_key, 'phone' as kind, phone as address
+    select
+        'pos' as source,
+        member_id as account_key,
+        'phone' as kind,
+        phone as address
     from {{ ref("stg_pos__members") }}
     union
     select
@@ -29,11 +45,19 @@ with known as (
         social_id as address
     from {{ ref("stg_social__accounts") }}
     union
-    select 'service' as source, coalesce(email, phone) as account_key, 'email' as kind, email as address
+    select
+        'service' as source,
+        coalesce(email, phone) as account_key,
+        'email' as kind,
+        email as address
     from {{ ref("stg_service__tickets") }}
     where account_id is null and member_id is null
     union
-    select 'service' as source, coalesce(email, phone) as account_key, 'phone' as kind, phone as address
+    select
+        'service' as source,
+        coalesce(email, phone) as account_key,
+        'phone' as kind,
+        phone as address
     from {{ ref("stg_service__tickets") }}
     where account_id is null and member_id is null
 

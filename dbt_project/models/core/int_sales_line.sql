@@ -67,11 +67,20 @@ store_lines as (
 
 all_lines as (
 
-    select *, false as is_order_discount from online_lines
+    select
+        *,
+        false as is_order_discount
+    from online_lines
     union all
-    select *, true as is_order_discount from order_discounts
+    select
+        *,
+        true as is_order_discount
+    from order_discounts
     union all
-    select *, false as is_order_discount from store_lines
+    select
+        *,
+        false as is_order_discount
+    from store_lines
 
 )
 

@@ -3,13 +3,29 @@
 -- contact holds for each, while what somebody did belongs to nobody rather than to a guess.
 with keys as (
 
-    select account_id, member_id, address from {{ ref("stg_campaign__members") }}
+    select
+        account_id,
+        member_id,
+        address
+    from {{ ref("stg_campaign__members") }}
     union
-    select account_id, member_id, address from {{ ref("stg_campaign__events") }}
+    select
+        account_id,
+        member_id,
+        address
+    from {{ ref("stg_campaign__events") }}
     union
-    select account_id, member_id, address from {{ ref("stg_consent__consents") }}
+    select
+        account_id,
+        member_id,
+        address
+    from {{ ref("stg_consent__consents") }}
     union
-    select account_id, member_id, address from {{ ref("stg_survey__responses") }}
+    select
+        account_id,
+        member_id,
+        address
+    from {{ ref("stg_survey__responses") }}
 
 ),
 
@@ -26,17 +42,26 @@ subjects as (
 
 named as (
 
-    select subjects.subject_key, accounts.customer_id, 1 as precedence
+    select
+        subjects.subject_key,
+        accounts.customer_id,
+        1 as precedence
     from subjects
     inner join {{ ref("customer_account") }} as accounts
         on accounts.source = 'ecommerce' and subjects.account_id = accounts.account_key
     union all
-    select subjects.subject_key, accounts.customer_id, 2 as precedence
+    select
+        subjects.subject_key,
+        accounts.customer_id,
+        2 as precedence
     from subjects
     inner join {{ ref("customer_account") }} as accounts
         on accounts.source = 'pos' and subjects.member_id = accounts.account_key
     union all
-    select subjects.subject_key, addresses.customer_id, 3 as precedence
+    select
+        subjects.subject_key,
+        addresses.customer_id,
+        3 as precedence
     from subjects
     inner join {{ ref("int_address") }} as addresses on subjects.address = addresses.address
 

@@ -4,12 +4,17 @@ with events as (
 
     select
         *,
-        coalesce(
-            {{ seconds_between("lag(occurred_at) over (partition by visitor_id order by occurred_at, event_id)", "occurred_at") }}
-            > 30 * 60,
-            true
-        ) as is_first
+        lag(occurred_at) over (partition by visitor_id order by occurred_at, event_id) as occurred_before
     from {{ ref("stg_web__events") }}
+
+),
+
+marked as (
+
+    select
+        *,
+        coalesce({{ seconds_between("occurred_before", "occurred_at") }} > 30 * 60, true) as is_first
+    from events
 
 ),
 
@@ -21,7 +26,7 @@ numbered as (
             partition by visitor_id order by occurred_at, event_id
             rows between unbounded preceding and current row
         ) as visit_no
-    from events
+    from marked
 
 ),
 

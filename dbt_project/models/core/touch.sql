@@ -58,8 +58,8 @@ happened as (
             "sent", "delivered", "opened", "clicked", "replied", "answered", "redeemed", "unsubscribed",
             "bounced", "complained",
         ] %}
-            min(events.first_at) filter (where events.kind = '{{ kind }}') as {{ kind }}_at{{ "," if not loop.last }}
-        {%- endfor %}
+        min(events.first_at) filter (where events.kind = '{{ kind }}') as {{ kind }}_at{{ "," if not loop.last }}
+    {%- endfor %}
     from events
     left join only_channel
         on events.campaign_id = only_channel.campaign_id and events.customer_id = only_channel.customer_id
@@ -110,7 +110,7 @@ select
         "delivered", "opened", "clicked", "replied", "answered", "redeemed", "unsubscribed", "bounced",
         "complained",
     ] %}
-        cast(touches.{{ kind }}_at as timestamp) as {{ kind }}_at{{ "," if not loop.last }}
-    {%- endfor %}
+    cast(touches.{{ kind }}_at as timestamp) as {{ kind }}_at{{ "," if not loop.last }}
+{%- endfor %}
 from touches
 left join reporting on touches.campaign_id = reporting.campaign_id

@@ -307,8 +307,9 @@ select
     case when as_of_date >= dormant_from_date then 'unknown' end as primary_reason,
     case
         when customer_kind != 'buyer'
-            then case when customer_kind = 'registrant' then 'registered' else 'asked' end
-            || ', never bought; last seen ' || days_since_activity || ' days ago'
+            then
+                case when customer_kind = 'registrant' then 'registered' else 'asked' end
+                || ', never bought; last seen ' || days_since_activity || ' days ago'
         else
             'bought on ' || purchase_days || case when purchase_days = 1 then ' day' else ' days' end
             || case
@@ -324,8 +325,9 @@ select
     end || dormant_from_date as explanation,
     case
         when customer_kind != 'buyer'
-            then case when customer_kind = 'registrant' then '已注册' else '曾咨询' end
-            || '，从未购买；最近一次活动在 ' || days_since_activity || ' 天前'
+            then
+                case when customer_kind = 'registrant' then '已注册' else '曾咨询' end
+                || '，从未购买；最近一次活动在 ' || days_since_activity || ' 天前'
         else
             '共 ' || purchase_days || ' 个购买日'
             || case

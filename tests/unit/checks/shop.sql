@@ -80,6 +80,22 @@ insert into core.customer_account by name
 select * from (values ('pos', 'm1', 'c1'), ('ecommerce', 'a1', 'c2'), ('pos', 'm3', 'c3'))
     as rows (source, account_key, customer_id);
 
+insert into core.session by name
+select
+    'v:' || event_id as session_id, 'c2' as customer_id, occurred_at as started_at, occurred_at as ended_at,
+    1 as events, 1 as views, 0 as carts, false as is_through_touch
+from raw.web_events;
+
+insert into core.ticket by name
+select
+    ticket_id, 'c2' as customer_id, 'email' as channel, 'complaint' as kind, opened_at, 2 as rating
+from raw.service_tickets;
+
+insert into core.touch by name
+select
+    'x1' as touch_id, 'spring' as campaign_id, 'c2' as customer_id, 'treated' as arm, false as is_control,
+    'email' as channel, timestamp '2024-04-01 09:00:00' as assigned_at, timestamp '2024-04-01 10:00:00' as sent_at;
+
 insert into core.product by name
 select * from (values ('p1', 'Tea', 'drinks', true, true, 0.25, 30.0), ('p2', 'Cup', 'kitchen', true, true, 0.0, null))
     as rows (product_id, name, category, active, in_stock, return_rate, median_repurchase_days);
