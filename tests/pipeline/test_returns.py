@@ -259,4 +259,9 @@ CASES = (
     "at_the_same_time_purchases_come_first",
     "a_stated_order_is_taken_at_its_word",
     "returns_stay_with_their_customer_and_product",
+    "an_account_owns_a_row_before_a_shared_address",
+    "the_newest_word_counts_and_of_several_the_most_restrictive",
+    "reachable_is_an_address_a_permission_and_no_suppression",
+    "half_an_hour_of_silence_ends_a_visit",
+    "a_touch_is_a_choice_and_what_came_of_it",
 )
