@@ -35,7 +35,9 @@ def write_rows(job: Job, folder: Path, ingestion_id: str, label: str) -> None:
 
 def write_no_rows(job: Job, folder: Path) -> None:
     """Writes both files of a source that has no rows at all."""
-    columns = [f"cast(null as {column.sql_type}) as {identifier(column.name)}" for column in job.contract.columns]
+    columns = [
+        f"cast(null as {column.sql_type}) as {identifier(column.name)}" for column in job.contract.columns
+    ]
     origin = ["'' as _ingestion_id", "'' as _source", "cast(0 as bigint) as _line"]
     texts = [f"cast(null as varchar) as {name}" for name in ("reason", "column_name", "original")]
     for name, selected in (("rows", [*columns, *origin]), ("quarantine", [*origin, *texts])):

@@ -30,7 +30,9 @@ class StrictModel(BaseModel):
         if isinstance(data, Mapping):
             unknown = [key for key in data if key not in cls.model_fields]
             if unknown:
-                raise ValueError(f"unknown key {unknown[0]!r}; accepted keys: {', '.join(cls._own_keys_first())}")
+                raise ValueError(
+                    f"unknown key {unknown[0]!r}; accepted keys: {', '.join(cls._own_keys_first())}"
+                )
         return data
 
     @classmethod

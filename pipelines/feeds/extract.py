@@ -232,7 +232,9 @@ def _with(ingestion: Ingestion | None, notes: tuple[str, ...]) -> Extraction:
 def _notes(job: Job, source: DatabaseSource, snapshot: Snapshot, after: str | None) -> tuple[str, ...]:
     if not snapshot.null_cursors:
         return ()
-    read = "they were read now, and changes to them will not be" if after is None else "they are not read again"
+    read = (
+        "they were read now, and changes to them will not be" if after is None else "they are not read again"
+    )
     return (
         f"{job.contract.feed}: {snapshot.null_cursors:,} rows of {label_of(source)} have no {source.cursor}: "
         f"{read}",

@@ -115,9 +115,7 @@ def _has_wrong_bytes(con: duckdb.DuckDBPyConnection, unreadable_lines: str | Non
     return found.fetchone() is not None
 
 
-def _set_marked_aside(
-    con: duckdb.DuckDBPyConnection, loaded: SourceTable, table: str, encoding: str
-) -> None:
+def _set_marked_aside(con: duckdb.DuckDBPyConnection, loaded: SourceTable, table: str, encoding: str) -> None:
     """Moves the rows with a marked byte to the unreadable ones; their text has the byte as `\\xff`."""
     mark = literal(MARK)
     problem = literal(f"bytes that are not {encoding}")
@@ -335,7 +333,9 @@ def _read_jsonl(
 ) -> SourceTable:
     # A control character cannot stand raw in valid JSON, so as the delimiter it never splits a good line.
     lines = f"{table}_text"
-    _load_lines(con, path, lines, ["line"], "header = false, delim = chr(1), quote = '', escape = ''", lines_before=0)
+    _load_lines(
+        con, path, lines, ["line"], "header = false, delim = chr(1), quote = '', escape = ''", lines_before=0
+    )
     con.execute(f"delete from {lines} where line is null or trim(line) = ''")
     con.execute(
         f"""

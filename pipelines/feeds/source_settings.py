@@ -185,7 +185,9 @@ class DatabaseSource(BaseSource):
     @field_validator("look_back")
     @classmethod
     def _is_look_back(cls, value: str | int | None) -> str | int | None:
-        if isinstance(value, str) and not _DURATION.fullmatch(value) or isinstance(value, int) and value < 0:
+        if (isinstance(value, str) and not _DURATION.fullmatch(value)) or (
+            isinstance(value, int) and value < 0
+        ):
             raise ValueError("accepted: a duration such as 90s, 15m, 12h or 3d, or a number from 0")
         return value
 

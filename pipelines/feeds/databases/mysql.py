@@ -99,7 +99,9 @@ class MySqlReader:
         """A cursor's value as SQL."""
         return value if kind == "number" else f"timestamp'{value}'"
 
-    def batches(self, columns: list[str], condition: str | None, order: str | None) -> "Iterator[pa.RecordBatch]":
+    def batches(
+        self, columns: list[str], condition: str | None, order: str | None
+    ) -> "Iterator[pa.RecordBatch]":
         """The rows as Arrow batches of text."""
         import pyarrow as pa  # noqa: PLC0415
         from pymysql.cursors import SSCursor  # noqa: PLC0415
@@ -133,7 +135,9 @@ class MySqlReader:
     @property
     def _origin(self) -> str:
         if self._source.table is not None:
-            return ".".join(self.quoted(part) for part in self._source.table.split(".")) + " as winback_source"
+            return (
+                ".".join(self.quoted(part) for part in self._source.table.split(".")) + " as winback_source"
+            )
         return f"(\n{(self._source.query or '').strip().rstrip(';')}\n) as winback_source"
 
     def _run(self, statement: str) -> None:
@@ -189,7 +193,7 @@ def problem_of(error: Exception, source: MySqlSource) -> Problem | None:
         return Problem(read, "a column does not exist", text)
     if code in (1142, 1143):
         return Problem("url", "the user may not read this; grant it `select`", text)
-    if code in _TIMED_OUT or "timed out" in text and code == 2013:
+    if code in _TIMED_OUT or ("timed out" in text and code == 2013):
         return Problem(
             "statement_timeout",
             f"the read took longer than {source.statement_timeout} s; give it more, read less "

@@ -86,7 +86,9 @@ class PostgresReader:
         """A cursor's value as SQL."""
         return {"number": value, "time": f"timestamp '{value}'", "instant": f"timestamptz '{value}+00'"}[kind]
 
-    def batches(self, columns: list[str], condition: str | None, order: str | None) -> "Iterator[pa.RecordBatch]":
+    def batches(
+        self, columns: list[str], condition: str | None, order: str | None
+    ) -> "Iterator[pa.RecordBatch]":
         """The rows as Arrow batches of text."""
         selected = ", ".join(f"{self.quoted(name)}::text as {self.quoted(name)}" for name in columns)
         query = f"select {selected} from {self._origin}"
@@ -102,7 +104,9 @@ class PostgresReader:
     @property
     def _origin(self) -> str:
         if self._source.table is not None:
-            return ".".join(self.quoted(part) for part in self._source.table.split(".")) + " as winback_source"
+            return (
+                ".".join(self.quoted(part) for part in self._source.table.split(".")) + " as winback_source"
+            )
         return f"(\n{(self._source.query or '').strip().rstrip(';')}\n) as winback_source"
 
     def _run(self, statement: str) -> None:

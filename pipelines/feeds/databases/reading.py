@@ -225,9 +225,7 @@ def _typed_literal(value: str, kind: Kind) -> str:
     return f"cast('{value}' as {'decimal(38, 10)' if kind == 'number' else 'timestamp'})"
 
 
-def _highest(
-    con: duckdb.DuckDBPyConnection, scan: str, column: str, kind: Kind, now: datetime
-) -> str | None:
+def _highest(con: duckdb.DuckDBPyConnection, scan: str, column: str, kind: Kind, now: datetime) -> str | None:
     value = _typed(column, kind)
     limit = "" if kind == "number" else f"where {value} <= timestamp '{(now + _AHEAD).isoformat(sep=' ')}'"
     row = con.execute(f"select max({value}) from {scan} {limit}").fetchone()

@@ -13,7 +13,6 @@ from feed_shop import MAPPING, Shop
 from pipelines.feeds import extract
 from pipelines.feeds.errors import (
     ConfigError,
-    FeedError,
     MappingError,
     SourceNotFoundError,
     SourceUnreadableError,
@@ -76,7 +75,9 @@ def test_unreadable_csv_lines_go_to_quarantine_and_are_counted(shop: Shop) -> No
 
 
 def test_a_header_in_another_encoding_is_refused(shop: Shop) -> None:
-    with pytest.raises(SourceUnreadableError, match=r"the header of .* is not in the encoding[^$]*`encoding:`"):
+    with pytest.raises(
+        SourceUnreadableError, match=r"the header of .* is not in the encoding[^$]*`encoding:`"
+    ):
         shop.extract_csv("id,bétrag\nx,1\n".encode("latin-1"))
 
 
