@@ -21,6 +21,8 @@ from pipelines.feeds.binding import FeedBinding
 from pipelines.feeds.config import StrictModel, config_error, read_yaml
 from pipelines.feeds.contract import load_contracts
 from pipelines.feeds.errors import ConfigError
+from pipelines.feeds.sources import DEFAULT_SETTLE_SECONDS
+from pipelines.feeds.workspace import DEFAULT_MEMORY_LIMIT
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 PROFILES_DIR = PROJECT_DIR / "data" / "profiles"
@@ -131,13 +133,29 @@ class Profile(StrictModel):
         end = self.calendar.end_date
         return yesterday if end is None else min(end, yesterday)
 
+    @property
+    def latest_event(self) -> date:
+        """The last day on which an event can have happened: the calendar's end, or today in the shop's zone.
+
+        Today and not `last_date`: what was bought since the as-of date is taken in already, so that nobody is
+        called back on the day of a purchase.
+        """
+        today = datetime.now(ZoneInfo(self.time_zone)).date()
+        end = self.calendar.end_date
+        return today if end is None else min(end, today)
+
+
+MemoryLimit = Annotated[str, Field(pattern=r"^\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$")]
+
 
 class Settings(StrictModel):
     """Where everything lies and how much of the machine a run may use."""
 
     home: Path
     profile: Profile
-    memory_limit: str = Field(default="4GB", pattern=r"^\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$")
+    memory_limit: MemoryLimit = "4GB"
+    extract_memory_limit: MemoryLimit = DEFAULT_MEMORY_LIMIT
+    settle_seconds: float = Field(default=DEFAULT_SETTLE_SECONDS, ge=0)
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     lock_timeout_seconds: float = Field(default=7200, gt=0)
 
@@ -223,7 +241,9 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     """Settings from the environment.
 
     `WINBACK_PROFILE` names the profile, `WINBACK_DATA_DIR` the data home, `WINBACK_MEMORY_LIMIT` and
-    `WINBACK_THREADS` bound DuckDB, `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run. Without a
+    `WINBACK_THREADS` bound DuckDB, `WINBACK_EXTRACT_MEMORY_LIMIT` the DuckDB that takes sources in,
+    `WINBACK_SETTLE_SECONDS` the time between two looks at a file that was just written,
+    `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run. Without a
     data home the default profile lives in `data/` and every other one in `data/shops/<name>/`, so that two
     shops never share tables.
 
@@ -233,7 +253,7 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     env = dict(os.environ) if environment is None else environment
     profile = load_profile(env.get("WINBACK_PROFILE") or DEFAULT_PROFILE)
     values: dict[str, Any] = {"profile": profile, "home": _home(env, profile)}
-    for key in ("memory_limit", "threads", "lock_timeout_seconds"):
+    for key in ("memory_limit", "extract_memory_limit", "threads", "settle_seconds", "lock_timeout_seconds"):
         if given := env.get(f"WINBACK_{key.upper()}"):
             values[key] = given
     try:

@@ -25,7 +25,9 @@ from pipelines.feeds.contract import FeedContract, load_contracts
 from pipelines.feeds.errors import FeedError
 from pipelines.feeds.extract import extract_feed
 from pipelines.feeds.lake import Ingestion, Lake
+from pipelines.feeds.orphans import Orphans, count_orphans, store_orphans
 from pipelines.feeds.raw import refresh_raw
+from pipelines.feeds.workspace import open_workspace, remove_leftovers
 from pipelines.resources.instance import prepare_home
 from pipelines.resources.warehouse import Warehouse
 from pipelines.settings import Settings
@@ -51,29 +53,46 @@ def build_extract(settings: Settings) -> AssetsDefinition:
         prepare_home(settings)
         lake = Lake(settings.lake_dir)
         lake.remove_leftovers()
+        remove_leftovers(settings.scratch_dir)
         selected = [feed for feed in contracts if raw_key(feed) in context.selected_asset_keys]
         # A rebuild is of the lake alone: sources may be gone, and what they hold by now is not its business.
         is_rebuild = context.run.tags.get(REBUILD_TAG) == "true"
         with warehouse.connect() as con:
             verdicts.ensure_tables(con)
             verdicts.revoke(con, context.run_id, Stage.RAW, [], datetime.now(UTC))
-            for feed in selected:
-                if feed in profile.feeds and not is_rebuild:
-                    _extract(context, con, settings, contracts[feed], lake)
+        arriving = [] if is_rebuild else [feed for feed in selected if feed in profile.feeds]
+        if arriving:
+            _extract(context, settings, [contracts[feed] for feed in arriving], lake)
+        with warehouse.connect() as con:
             refresh_raw(con, lake, contracts)
+            orphans = count_orphans(con, contracts)
+            store_orphans(con, orphans)
+            for each in orphans:
+                if each.rows:
+                    context.log.warning(str(each))
             control.write_profile(con, profile, control.policy_version(settings.dbt_dir / "seeds" / "policy"))
             for feed in selected:
-                yield _result(con, contracts[feed], lake.current(feed))
+                yield _result(con, contracts[feed], lake.current(feed), orphans)
 
     return extract
 
 
 def _extract(
+    context: AssetExecutionContext, settings: Settings, contracts: list[FeedContract], lake: Lake
+) -> None:
+    with open_workspace(
+        settings.scratch_dir, memory_limit=settings.extract_memory_limit, threads=settings.threads
+    ) as con:
+        for contract in contracts:
+            _extract_one(context, con, settings, contract, lake)
+
+
+def _extract_one(
     context: AssetExecutionContext, con, settings: Settings, contract: FeedContract, lake: Lake
 ) -> None:
     profile = settings.profile
     try:
-        ingestions = extract_feed(
+        extraction = extract_feed(
             con,
             contract,
             profile.feeds[contract.feed],
@@ -81,12 +100,17 @@ def _extract(
             profile_file=profile.file,
             base_dir=settings.home,
             time_zone=profile.time_zone,
+            latest_event=profile.latest_event,
+            scratch_dir=settings.scratch_dir,
+            settle_seconds=settings.settle_seconds,
         )
     except FeedError as error:
         raise Failure(str(error)) from error
-    for ingestion in ingestions:
+    for ingestion in extraction.ingestions:
         context.log.info(_line(ingestion))
-    if not ingestions:
+    for message in (*(f"{contract.feed} {waiting}" for waiting in extraction.waiting), *extraction.notes):
+        context.log.warning(message)
+    if not extraction.ingestions:
         context.log.info(f"{contract.feed}: nothing new")
 
 
@@ -118,7 +142,9 @@ def _spec(contract: FeedContract, *, bound: bool) -> AssetSpec:
     )
 
 
-def _result(con, contract: FeedContract, current: list[Ingestion]) -> MaterializeResult:
+def _result(
+    con, contract: FeedContract, current: list[Ingestion], orphans: list[Orphans]
+) -> MaterializeResult:
     counted = con.execute(f'select count(*) from raw."{contract.feed}"').fetchone()
     reasons: dict[str, int] = {}
     for ingestion in current:
@@ -133,6 +159,9 @@ def _result(con, contract: FeedContract, current: list[Ingestion]) -> Materializ
             "rows_quarantined": sum(ingestion.rows_quarantined for ingestion in current),
             "rows_duplicate": sum(ingestion.rows_duplicate for ingestion in current),
             "quarantined_by_reason": MetadataValue.json(reasons),
+            "orphans": MetadataValue.json(
+                {each.column: each.rows for each in orphans if each.feed == contract.feed}
+            ),
             "sources": MetadataValue.json([ingestion.source for ingestion in current]),
         },
     )

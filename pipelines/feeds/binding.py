@@ -14,6 +14,14 @@ feeds:
     reject:                     # rows that are none of this feed's: to quarantine; the first match wins
       - {when: "quantity = 0", reason: zero_quantity}
     max_quarantine_share: 0.05  # more bad rows than this fail the gate
+
+  ecommerce_orders:
+    source:                     # or `mysql`; every key of a source is described in `source_settings`
+      type: postgres
+      url: ${SHOP_DB_URL}
+      table: sales.orders       # or `query:`, a select statement in the database's own SQL
+      cursor: updated_at        # optional: from the second time on, only what has changed
+      look_back: 3d
 ```
 
 Every table has the column `_line`, the row's number in its file (from 1, the header not counted). A query
@@ -24,32 +32,22 @@ In `reject`, a bare name or `source.<name>` is the source's column; `mapped.<nam
 `columns` gives the contract's column, before type conversion. A contract column's name that no source column
 has may be used bare too.
 
-In a CSV, JSON Lines or Excel source every column is text: an expression that calculates casts with `try_cast`
+In a CSV, JSON Lines, Excel or database source every column is text: an expression that calculates casts with `try_cast`
 (a value that cannot be cast is then null, and the row goes to quarantine), never with `cast`.
 """
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
-from zoneinfo import ZoneInfo
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.feeds.config import StrictModel
 from pipelines.feeds.contract import FeedContract
 from pipelines.feeds.errors import MappingError
+from pipelines.feeds.source_settings import DatabaseSource, Source
 
-FileFormat = Literal["parquet", "csv", "tsv", "jsonl", "xlsx"]
-_SUFFIX_FORMATS: dict[str, FileFormat] = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".xlsx": "xlsx",
-}
 RESERVED_COLUMNS = ("_line", "_row", "_copies", "mapped")
 _REASON = re.compile(r"[a-z][a-z0-9_]*")
 # What the extraction itself writes; a profile's rule under the same name could not be told from it.
@@ -59,86 +57,10 @@ BUILT_IN_REASONS = (
     "missing_value",
     "not_allowed",
     "out_of_range",
+    "too_long",
+    "future_date",
     "superseded_in_file",
 )
-
-
-class FileSource(StrictModel):
-    """Files that hold a feed's rows. Each file is one source: taken in, and superseded, on its own.
-
-    Attributes:
-        path: a path, a glob (`*`, `?`, `[…]`, `**`) or a list of them. `${NAME}` is the environment variable,
-            `package://<package>/<path>` lies in an installed package, a relative path in the project's
-            folder.
-        hint: where to get the data; part of the error when the path leads nowhere.
-        format: parquet, csv, tsv, jsonl or xlsx; by default what the file's suffix says. csv, tsv and jsonl
-            may be gzipped (suffix .gz).
-        time_zone: the zone of timestamps that carry none; by default the profile's.
-        delimiter: one character; by default a comma, for tsv a tab.
-        quote: the character around values that contain the delimiter; "" for none.
-        null_values: texts that mean "no value", in CSV and TSV; the empty text always does.
-        decimal_separator, thousands_separator: how numbers are written in text columns.
-        date_formats, timestamp_formats: how dates are written in text columns, as strptime patterns, tried in
-            order; by default ISO 8601. A value that fits none is quarantined as `wrong_type`.
-        sheet: the sheet or sheets of a workbook; by default all, which then must have the same columns.
-    """
-
-    type: Literal["file"]
-    path: str | tuple[str, ...]
-    hint: str | None = None
-    format: FileFormat | None = None
-    time_zone: str | None = None
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    quote: str = Field(default='"', max_length=1)
-    null_values: tuple[str, ...] = ()
-    decimal_separator: Literal[".", ","] = "."
-    thousands_separator: str | None = Field(default=None, min_length=1, max_length=1)
-    date_formats: tuple[str, ...] = ()
-    timestamp_formats: tuple[str, ...] = ()
-    sheet: str | tuple[str, ...] | None = None
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_zone(cls, name: str | None) -> str | None:
-        if name is not None:
-            try:
-                ZoneInfo(name)
-            except (KeyError, ValueError, OSError):
-                raise ValueError(
-                    "not a time zone; accepted: IANA names such as Europe/London or UTC"
-                ) from None
-        return name
-
-    @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        if not self.paths or not all(self.paths):
-            raise ValueError("path is empty; accepted: a path, a glob or a list of them")
-        if self.thousands_separator == self.decimal_separator:
-            raise ValueError("thousands_separator and decimal_separator must differ")
-        return self
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The configured paths, unexpanded, as a tuple."""
-        return (self.path,) if isinstance(self.path, str) else self.path
-
-    def format_of(self, file: Path) -> FileFormat | None:
-        """The configured format, or what the file's suffix (before .gz) says; None if that is unknown.
-
-        Example:
-            >>> FileSource(type="file", path="a.csv.gz").format_of(Path("a.csv.gz"))
-            'csv'
-        """
-        if self.format is not None:
-            return self.format
-        suffixes = [suffix.lower() for suffix in file.suffixes]
-        if suffixes and suffixes[-1] == ".gz":
-            suffixes.pop()
-        return _SUFFIX_FORMATS.get(suffixes[-1]) if suffixes else None
-
-
-# With a second kind of source this becomes a union that pydantic tells apart by `type`.
-Source = FileSource
 
 
 class RejectRule(StrictModel):
@@ -195,6 +117,9 @@ class FeedBinding(StrictModel):
     def _also_needs_query(self) -> Self:
         if self.also and self.query is None:
             raise ValueError("also names further sources, but there is no query that could join them")
+        for name, source in self.also.items():
+            if isinstance(source, DatabaseSource) and source.cursor is not None:
+                raise ValueError(f"also.{name}: a source that is only joined is read whole: it has no cursor")
         return self
 
 

@@ -30,8 +30,15 @@ class StrictModel(BaseModel):
         if isinstance(data, Mapping):
             unknown = [key for key in data if key not in cls.model_fields]
             if unknown:
-                raise ValueError(f"unknown key {unknown[0]!r}; accepted keys: {', '.join(cls.model_fields)}")
+                raise ValueError(
+                    f"unknown key {unknown[0]!r}; accepted keys: {', '.join(cls._own_keys_first())}"
+                )
         return data
+
+    @classmethod
+    def _own_keys_first(cls) -> list[str]:
+        keys = [key for base in cls.__mro__ for key in base.__dict__.get("__annotations__", {})]
+        return [key for key in dict.fromkeys(keys) if key in cls.model_fields]
 
 
 class _UniqueKeyLoader(SafeLoader):
@@ -89,6 +96,8 @@ def config_error(file: Path, error: ValidationError) -> ConfigError:
         message = finding["msg"].removeprefix("Value error, ")
         value = finding["input"]
         # A mapping's text would drown the message, which names the offending key already.
-        given = "" if isinstance(value, Mapping | BaseModel) else f" (given: {value!r})"
+        # A URL may hold a password.
+        secret = bool(finding["loc"]) and finding["loc"][-1] == "url"
+        given = "" if secret or isinstance(value, Mapping | BaseModel) else f" (given: {value!r})"
         lines.append(f"{file}: {key}: {message}{given}")
     return ConfigError("\n".join(lines))

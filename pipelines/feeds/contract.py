@@ -121,6 +121,8 @@ class FeedContract(StrictModel):
         key: the columns that tell rows apart. A null counts as a value here.
         event_time: the column that says when the thing happened, if the feed is about events.
         version: the column that tells which of two rows with one key is newer; `event_time` if not given.
+        references: column to `feed.column` in which its values should be found. A row without its parent is
+            kept and reported (`pipelines.feeds.orphans`): the parent may still come.
         any_of: groups of columns of which at least one must be filled, such as the customer keys.
         columns: in the order in which they stand in the lake.
     """
@@ -130,6 +132,7 @@ class FeedContract(StrictModel):
     key: tuple[str, ...] = Field(min_length=1)
     event_time: str | None = None
     version: str | None = None
+    references: dict[str, str] = Field(default_factory=dict)
     any_of: tuple[tuple[str, ...], ...] = ()
     columns: tuple[Column, ...] = Field(min_length=1)
 
@@ -139,7 +142,7 @@ class FeedContract(StrictModel):
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"columns given twice: {', '.join(repeated)}")
-        for key, name in self._references():
+        for key, name in self._named_columns():
             if name not in names:
                 raise ValueError(f"{key} names {name!r}; accepted columns: {', '.join(names)}")
         if not any(self.column(name).required for name in self.key) and not self.any_of:
@@ -149,9 +152,10 @@ class FeedContract(StrictModel):
                 raise ValueError(f"{key} names {time!r}, which is no date, timestamp or integer")
         return self
 
-    def _references(self) -> Iterator[tuple[str, str]]:
+    def _named_columns(self) -> Iterator[tuple[str, str]]:
         yield from (("key", name) for name in self.key)
         yield from (("any_of", name) for group in self.any_of for name in group)
+        yield from (("references", name) for name in self.references)
         if self.event_time is not None:
             yield "event_time", self.event_time
         if self.version is not None:
@@ -195,4 +199,12 @@ def load_contracts(folder: Path = CONTRACTS_DIR) -> dict[str, FeedContract]:
     contracts = {file.stem: load_contract(file) for file in sorted(folder.glob("*.yaml"))}
     if not contracts:
         raise ConfigError(f"{folder}: holds no feed contract (<feed>.yaml)")
+    for contract in contracts.values():
+        for column, parent in contract.references.items():
+            feed, _, name = parent.partition(".")
+            if feed not in contracts or name not in contracts[feed].column_names:
+                raise ConfigError(
+                    f"{folder / contract.feed}.yaml: references.{column}: {parent!r} is no column of a feed; "
+                    f"accepted: <feed>.<column>, feeds: {', '.join(contracts)}"
+                )
     return contracts

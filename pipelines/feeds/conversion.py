@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from pipelines.feeds.binding import FileSource
 from pipelines.feeds.contract import Column, FeedContract
+from pipelines.feeds.source_settings import AnySource
 from pipelines.feeds.sql import identifier, literal
+
+MAX_TEXT_BYTES = 1024 * 1024
+"""A longer text is no value of a customer's record: its row is quarantined as `too_long`."""
 
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
 # A time of day, then an offset or Z: the text says its own zone.
@@ -36,7 +39,7 @@ def present(reference: str, sql_type: str) -> str:
     return reference
 
 
-def converted(column: Column, reference: str, sql_type: str, source: FileSource, time_zone: str) -> str:
+def converted(column: Column, reference: str, sql_type: str, source: AnySource, time_zone: str) -> str:
     """A SQL expression of the contract column's type, null where the value cannot be converted.
 
     Args:
@@ -72,7 +75,7 @@ def _text(value: str, sql_type: str) -> str:
     return f"cast({value} as varchar)"
 
 
-def _number(value: str, sql_type: str, source: FileSource) -> str:
+def _number(value: str, sql_type: str, source: AnySource) -> str:
     if sql_type not in ("VARCHAR", "JSON"):
         return value if _is_number(sql_type) else f"cast({value} as varchar)"
     if source.thousands_separator is not None:
@@ -90,7 +93,7 @@ def _is_number(sql_type: str) -> bool:
     )
 
 
-def _integer(value: str, sql_type: str, source: FileSource) -> str:
+def _integer(value: str, sql_type: str, source: AnySource) -> str:
     if _is_number(sql_type) and not sql_type.startswith(("DECIMAL", "FLOAT", "DOUBLE")):
         return f"try_cast({value} as bigint)"
     # A cast from 12.5 to an integer rounds; here it is no integer. 12.0 is one.
@@ -105,7 +108,7 @@ def _boolean(value: str, sql_type: str) -> str:
     return f"case when {text} in {_TRUE} then true when {text} in {_FALSE} then false end"
 
 
-def _date(value: str, sql_type: str, source: FileSource, time_zone: str) -> str:
+def _date(value: str, sql_type: str, source: AnySource, time_zone: str) -> str:
     if sql_type == "DATE":
         return value
     if sql_type == "TIMESTAMP WITH TIME ZONE":
@@ -123,7 +126,7 @@ def _date(value: str, sql_type: str, source: FileSource, time_zone: str) -> str:
     )
 
 
-def _timestamp(value: str, sql_type: str, source: FileSource, zone: str) -> str:
+def _timestamp(value: str, sql_type: str, source: AnySource, zone: str) -> str:
     if sql_type == "TIMESTAMP WITH TIME ZONE":
         return value
     if sql_type == "DATE" or sql_type.startswith("TIMESTAMP"):
@@ -190,12 +193,34 @@ def value_rules(contract: FeedContract) -> list[Rule]:
         for column in contract.columns
         if column.allowed is not None
     ]
+    short = [
+        Rule("too_long", column.name, f"strlen({identifier(column.name)}) > {MAX_TEXT_BYTES}")
+        for column in contract.columns
+        if column.type == "text"
+    ]
     in_range = [
         Rule("out_of_range", column.name, " or ".join(conditions))
         for column in contract.columns
         if (conditions := _outside(column))
     ]
-    return [*required, *any_of, *allowed, *in_range]
+    return [*required, *any_of, *allowed, *in_range, *short]
+
+
+def future_rule(contract: FeedContract, latest_event: date, time_zone: str) -> list[Rule]:
+    """The rule about events after the last day on which there can be one; none for a feed without events."""
+    name = contract.event_time
+    if name is None or contract.column(name).type not in ("date", "timestamp"):
+        return []
+    return [Rule("future_date", name, f"{local_date(contract, time_zone)} > date '{latest_event}'")]
+
+
+def local_date(contract: FeedContract, time_zone: str) -> str:
+    """SQL for the day of a row's event in the profile's zone."""
+    name = contract.event_time
+    assert name is not None, "only for feeds about events"
+    if contract.column(name).type == "date":
+        return identifier(name)
+    return f"cast(timezone({literal(time_zone)}, {identifier(name)}) as date)"
 
 
 def _outside(column: Column) -> list[str]:

@@ -1,4 +1,4 @@
-"""The lake: every accepted version of every source file, as immutable Parquet.
+"""The lake: every accepted version of every source, as immutable Parquet.
 
 `<root>/feeds/<feed>/<ingestion_id>/` holds `rows.parquet`, `quarantine.parquet` and `ingestion.json`. A
 folder is written whole under a temporary name, synced and renamed, so that it is there completely or not at
@@ -23,20 +23,28 @@ _RECORD = "ingestion.json"
 
 @dataclass(frozen=True)
 class Ingestion:
-    """One accepted version of one source file.
+    """One accepted version of one source.
 
     Attributes:
         feed: the feed's name.
         ingestion_id: `<sequence, 6 digits>-<first 12 hex digits of the content's hash>`.
         sequence: counts the feed's ingestions from 1; of one source, the highest is current.
         source: the source's label, as in `SourceFile`.
-        content_sha256: hash of the file's bytes, in hex.
-        fingerprint: hash of all that decides the rows: content, binding, contract, time zone.
-        source_bytes: the file's size.
+        content_sha256: hash of the file's bytes, or of the rows of a database, in hex.
+        fingerprint: hash of all that decides the rows: content, binding, contract, time zone; for a database
+            that is read by a cursor, of all but the content.
+        source_bytes: the file's size; for a database, of the Parquet file its rows were read into.
         ingested_at: when, in UTC.
         rows_read: rows of the source (after the profile's query), unreadable lines included.
         rows_loaded, rows_quarantined, rows_duplicate: what became of them; they add up to `rows_read`.
         quarantined_by_reason: reason to rows, in alphabetical order.
+        future_from: the earliest day of a row that was quarantined as `future_date`, in ISO 8601: when it has
+            come, the source is taken in again.
+        stream: for a database that is read by a cursor, what its reads have in common: their sources are
+            `<stream>#<sequence>`.
+        continues: whether the ingestion adds to those of its stream before it; else it takes their place.
+        cursor: the highest value of the cursor column, from which the next read goes on.
+        window_sha256: hash of the rows that the next read brings if nothing has changed.
     """
 
     feed: str
@@ -52,6 +60,11 @@ class Ingestion:
     rows_quarantined: int = 0
     rows_duplicate: int = 0
     quarantined_by_reason: dict[str, int] = field(default_factory=dict)
+    future_from: str | None = None
+    stream: str | None = None
+    continues: bool = False
+    cursor: str | None = None
+    window_sha256: str | None = None
 
     def to_json(self) -> str:
         """The ingestion as a JSON object."""
@@ -100,9 +113,16 @@ class Lake:
         return sorted(found, key=lambda ingestion: (ingestion.feed, ingestion.sequence))
 
     def current(self, feed: str | None = None) -> list[Ingestion]:
-        """The newest ingestion of each source, by feed and sequence."""
-        newest = {(ingestion.feed, ingestion.source): ingestion for ingestion in self.ingestions(feed)}
-        return sorted(newest.values(), key=lambda ingestion: (ingestion.feed, ingestion.sequence))
+        """The newest ingestion of each source, by feed and sequence; of a stream, the newest that read it whole
+        and all that continue it."""
+        newest: dict[tuple[str, str], list[Ingestion]] = {}
+        for ingestion in self.ingestions(feed):
+            key = (ingestion.feed, ingestion.stream or ingestion.source)
+            newest[key] = [*(newest.get(key, []) if ingestion.continues else []), ingestion]
+        return sorted(
+            (ingestion for each in newest.values() for ingestion in each),
+            key=lambda ingestion: (ingestion.feed, ingestion.sequence),
+        )
 
     def folder(self, ingestion: Ingestion) -> Path:
         """The ingestion's folder."""

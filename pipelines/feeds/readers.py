@@ -1,27 +1,34 @@
-"""Reading a source file into DuckDB.
+"""Reading a source into DuckDB.
 
 Parquet is scanned in place and keeps its types. CSV, JSON Lines and workbooks are loaded into a temporary
 table in which every column is text, so that a bad value is found by the contract's rules and not by a guess
-of the reader. Lines that cannot be read at all are kept beside it.
+of the reader. Lines that cannot be read at all are kept beside it. Text that is not UTF-8 is written anew as
+UTF-8 first, and so is UTF-8 text with a byte that is none, so that the line's text can be kept. A database's
+rows lie in a Parquet file already (`pipelines.feeds.databases`).
 """
 
 import csv
-import gzip
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO, cast
+from tempfile import TemporaryDirectory
 
 import duckdb
 
-from pipelines.feeds.binding import RESERVED_COLUMNS, FileFormat, FileSource
+from pipelines.feeds.binding import RESERVED_COLUMNS
+from pipelines.feeds.encodings import MARK, open_bytes, transcode
 from pipelines.feeds.errors import ConfigError, SourceUnreadableError
+from pipelines.feeds.source_settings import AnySource, DatabaseSource, FileFormat, FileSource
 from pipelines.feeds.sources import SourceFile
 from pipelines.feeds.sql import identifier, identifiers, json_path, literal, path_literal
 
 # A line longer than this is a broken file, not a row.
 _MAX_LINE_BYTES = 16 * 1024 * 1024
+# Each thread holds two of them. By default DuckDB takes sixteen lines of the greatest length.
+_BUFFER_BYTES = 2 * _MAX_LINE_BYTES
+_BUCKET_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -40,41 +47,94 @@ class SourceTable:
 
 
 def read_source(
-    con: duckdb.DuckDBPyConnection, source: FileSource, file: SourceFile, *, table: str, where: str
+    con: duckdb.DuckDBPyConnection,
+    source: AnySource,
+    file: SourceFile,
+    *,
+    table: str,
+    where: str,
+    scratch_dir: Path | None = None,
 ) -> SourceTable:
-    """Makes a file's rows available to SQL; the caller drops the temporary tables `table` and
+    """Makes a source's rows available to SQL; the caller drops the temporary tables `table` and
     `table`_unreadable.
 
     Args:
         con: an open DuckDB connection.
         source: how the file is to be read.
-        file: the file.
+        file: the file, or the file with a database's rows.
         table: name for the temporary tables.
         where: profile file and key, for messages.
+        scratch_dir: where text is written anew that is not UTF-8; by default the system's temporary folder.
+
+    Returns:
+        The rows. No columns at all mean a file without rows that could name them.
 
     Raises:
         ConfigError: the file's suffix is unknown and the profile gives no format.
         SourceUnreadableError: the file is not what its format says, or has two columns of one name.
     """
+    if isinstance(source, DatabaseSource):
+        loaded = _read_snapshot(con, file.path)
+        _check_column_names(loaded.columns, file.label, where)
+        return loaded
     file_format = source.format_of(file.path)
     if file_format is None:
         raise ConfigError(
             f"{where}: the suffix of {file.path.name!r} says no format; give `format:` one of "
             "parquet, csv, tsv, jsonl, xlsx"
         )
-    readers: dict[FileFormat, Callable[[], SourceTable]] = {
-        "parquet": lambda: _read_parquet(con, file.path),
-        "csv": lambda: _read_csv(con, source, file.path, table, where, delimiter=","),
-        "tsv": lambda: _read_csv(con, source, file.path, table, where, delimiter="\t"),
-        "jsonl": lambda: _read_jsonl(con, file.path, table, where),
-        "xlsx": lambda: _read_xlsx(con, source, file.path, table, where),
+    readers: dict[FileFormat, Callable[[Path], SourceTable]] = {
+        "parquet": lambda path: _read_parquet(con, path),
+        "csv": lambda path: _read_csv(con, source, path, file.path, table, where, delimiter=","),
+        "tsv": lambda path: _read_csv(con, source, path, file.path, table, where, delimiter="\t"),
+        "jsonl": lambda path: _read_jsonl(con, path, file.path, table, where),
+        "xlsx": lambda path: _read_xlsx(con, source, path, table, where),
     }
+    read = readers[file_format]
     try:
-        loaded = readers[file_format]()
+        loaded = None
+        if file_format in ("parquet", "xlsx") or source.encoding == "utf-8":
+            loaded = read(file.path)
+        if loaded is None or _has_wrong_bytes(con, loaded.unreadable):
+            with TemporaryDirectory(prefix="text-", dir=scratch_dir) as folder:
+                text = Path(folder, "text")
+                wrong = transcode(file.path, source.encoding, text)
+                loaded = read(text)
+                if wrong:
+                    _set_marked_aside(con, loaded, table, source.encoding)
     except (duckdb.Error, OSError, EOFError, UnicodeDecodeError) as error:
         raise unreadable(where, file.path, file_format, error) from error
-    _check_column_names(loaded.columns, file.path, where)
+    _check_column_names(loaded.columns, str(file.path), where)
     return loaded
+
+
+def _has_wrong_bytes(con: duckdb.DuckDBPyConnection, unreadable_lines: str | None) -> bool:
+    if unreadable_lines is None:
+        return False
+    found = con.execute(f"select 1 from {unreadable_lines} where problem = 'invalid encoding' limit 1")
+    return found.fetchone() is not None
+
+
+def _set_marked_aside(con: duckdb.DuckDBPyConnection, loaded: SourceTable, table: str, encoding: str) -> None:
+    """Moves the rows with a marked byte to the unreadable ones; their text has the byte as `\\xff`."""
+    mark = literal(MARK)
+    problem = literal(f"bytes that are not {encoding}")
+    con.execute(
+        f"update {table}_unreadable set problem = {problem}, raw = replace(raw, {mark}, '\\x') "
+        f"where contains(raw, {mark})"
+    )
+    if not loaded.columns:
+        return
+    is_marked = " or ".join(f"contains({identifier(name)}, {mark})" for name in loaded.columns)
+    values = ", ".join(f"coalesce({identifier(name)}, '')" for name in loaded.columns)
+    con.execute(
+        f"""
+        insert into {table}_unreadable
+        select _line, replace(concat_ws(',', {values}), {mark}, '\\x'), {problem}
+        from {table} where {is_marked}
+        """
+    )
+    con.execute(f"delete from {table} where {is_marked}")
 
 
 def unreadable(where: str, path: Path, file_format: str, error: Exception) -> SourceUnreadableError:
@@ -82,18 +142,18 @@ def unreadable(where: str, path: Path, file_format: str, error: Exception) -> So
     return SourceUnreadableError(f"{where}: the file {path} cannot be read as {file_format}: {error}")
 
 
-def _check_column_names(columns: Sequence[str], path: Path, where: str) -> None:
+def _check_column_names(columns: Sequence[str], name_of_source: str, where: str) -> None:
     seen: set[str] = set()
     for name in columns:
         # DuckDB compares names without case.
         if name.lower() in seen or not name:
             raise SourceUnreadableError(
-                f"{where}: the file {path} has {'two columns' if name else 'a column'} named {name!r}; "
+                f"{where}: the source {name_of_source} has {'two columns' if name else 'a column'} named {name!r}; "
                 f"columns found: {', '.join(columns)}"
             )
         if name.lower() in RESERVED_COLUMNS:
             raise SourceUnreadableError(
-                f"{where}: the file {path} has a column named {name!r}, a name that is reserved "
+                f"{where}: the source {name_of_source} has a column named {name!r}, a name that is reserved "
                 f"({', '.join(RESERVED_COLUMNS)})"
             )
         seen.add(name.lower())
@@ -110,6 +170,13 @@ def _read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> SourceTable:
     )
 
 
+def _read_snapshot(con: duckdb.DuckDBPyConnection, path: Path) -> SourceTable:
+    scan = f"select * from read_parquet({path_literal(path)}, hive_partitioning = false)"
+    described = con.execute(f"describe {scan}").fetchall()
+    columns = tuple(row[0] for row in described if row[0] != "_line")
+    return SourceTable(relation=scan, columns=columns, unreadable=None)
+
+
 @contextmanager
 def _in_file_order(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Rows keep the file's order, on which `_line` rests, also where the caller has traded it for memory."""
@@ -122,14 +189,8 @@ def _in_file_order(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         con.execute(f"set preserve_insertion_order = {str(before).lower()}")
 
 
-def _open_text(path: Path) -> TextIO:
-    if path.suffix.lower() == ".gz":
-        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline=""))
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
-
-
-def _csv_header(path: Path, delimiter: str, quote: str, where: str) -> list[str]:
-    with _open_text(path) as text:
+def _csv_header(path: Path, named: Path, delimiter: str, quote: str, where: str) -> list[str]:
+    with open_bytes(path) as content, TextIOWrapper(content, "utf-8-sig", "replace", newline="") as text:
         rows = csv.reader(
             text,
             delimiter=delimiter,
@@ -139,36 +200,68 @@ def _csv_header(path: Path, delimiter: str, quote: str, where: str) -> list[str]
         )
         header = next(rows, None)
     if not header:
-        raise SourceUnreadableError(f"{where}: the file {path} begins without a header line")
-    # Bytes of a later line that are no UTF-8 are that line's problem; in the header they are the file's.
-    if any("\ufffd" in name for name in header):
-        raise SourceUnreadableError(f"{where}: the header of {path} is not UTF-8: {', '.join(header)}")
+        raise SourceUnreadableError(f"{where}: the file {named} begins without a header line")
+    # Bytes of a later line that are not of the encoding are that line's problem; in the header they are the
+    # file's.
+    if any("\ufffd" in name or MARK in name for name in header):
+        raise SourceUnreadableError(
+            f"{where}: the header of {named} is not in the encoding that the profile says (UTF-8 where it says "
+            f"none): {', '.join(header)}. Give the file's with `encoding:`"
+        )
     return [name.strip() for name in header]
 
 
 def _read_csv(
-    con: duckdb.DuckDBPyConnection, source: FileSource, path: Path, table: str, where: str, *, delimiter: str
+    con: duckdb.DuckDBPyConnection,
+    source: FileSource,
+    path: Path,
+    named: Path,
+    table: str,
+    where: str,
+    *,
+    delimiter: str,
 ) -> SourceTable:
     delimiter = source.delimiter or delimiter
     try:
-        header = _csv_header(path, delimiter, source.quote, where)
+        header = _csv_header(path, named, delimiter, source.quote, where)
     except csv.Error as error:
-        raise SourceUnreadableError(f"{where}: the header of {path} cannot be read: {error}") from error
-    _check_column_names(header, path, where)
-    names = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
+        raise SourceUnreadableError(f"{where}: the header of {named} cannot be read: {error}") from error
+    _check_column_names(header, str(named), where)
     nulls = ", ".join(literal(text) for text in ("", *source.null_values))
+    _load_lines(
+        con,
+        path,
+        table,
+        header,
+        f"header = true, delim = {literal(delimiter)}, quote = {literal(source.quote)}, "
+        f"escape = {literal(source.quote)}, nullstr = [{nulls}]",
+        lines_before=1,
+    )
+    return SourceTable(f"select * from {table}", tuple(header), f"{table}_unreadable")
+
+
+def _load_lines(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    table: str,
+    columns: Sequence[str],
+    options: str,
+    *,
+    lines_before: int,
+) -> None:
+    """Fills `table` with the readable lines and their numbers, `table`_unreadable with the others."""
+    names = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     rejects = f"{table}_rejects"
+    compression = "gzip" if path.suffix.lower() == ".gz" else "none"
     with _in_file_order(con):
         con.execute(
             f"""
-            create or replace temp table {table}_readable as
-            select row_number() over () as _ordinal, *
+            create or replace temp table {table} as
+            select *, row_number() over () as _line
             from read_csv(
-                {path_literal(path)},
-                auto_detect = false, header = true, columns = {{{names}}},
-                delim = {literal(delimiter)},
-                quote = {literal(source.quote)}, escape = {literal(source.quote)},
-                nullstr = [{nulls}], max_line_size = {_MAX_LINE_BYTES}, hive_partitioning = false,
+                {path_literal(path)}, {options},
+                auto_detect = false, columns = {{{names}}}, compression = '{compression}',
+                max_line_size = {_MAX_LINE_BYTES}, buffer_size = {_BUFFER_BYTES}, hive_partitioning = false,
                 store_rejects = true, rejects_limit = 0,
                 rejects_table = '{rejects}', rejects_scan = '{rejects}_scan'
             )
@@ -179,62 +272,83 @@ def _read_csv(
         f"""
         create or replace temp table {table}_unreadable as
         select
-            cast(line - 1 as bigint) as _line,
+            cast(line - {lines_before} as bigint) as _line,
             trim(arg_min(csv_line, error_message), chr(13) || chr(10)) as raw,
             lower(min(cast(error_type as varchar))) as problem
         from {rejects}
         group by line
         """
     )
-    # A readable row's number counts the unreadable lines before it: of the r-th lowest rejected line, `_line
-    # - r` readable rows stand before it.
+    for leftover in (rejects, f"{rejects}_scan"):
+        con.execute(f"drop table {leftover}")
+    row = con.execute(f"select count(*) from {table}_unreadable").fetchone()
+    if row and row[0]:
+        _count_unreadable_lines_in(con, table)
+
+
+def _count_unreadable_lines_in(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Numbers readable rows as lines of the file: of the r-th lowest rejected line, `_line - r` readable rows
+    stand before it."""
+    # An as-of join would sort the whole file. Here a bucket of rows is joined to the few places in it.
     con.execute(
         f"""
-        create or replace temp table {table} as
-        with gaps as (
-            select before, max(skipped) as skipped
-            from (
-                select _line - row_number() over (order by _line) as before,
-                    row_number() over (order by _line) as skipped
-                from {table}_unreadable
-            )
-            group by before
+        create or replace temp table {table}_numbered as
+        with rejected as (
+            select _line - row_number() over (order by _line) as before from {table}_unreadable
+        ),
+        gaps as (
+            select before // {_BUCKET_ROWS} as bucket, before, count(*) as lines
+            from rejected group by all
+        ),
+        sums as (
+            select bucket, before, sum(lines) over (partition by bucket order by before) as lines from gaps
+        ),
+        places as (
+            select bucket, list(before order by before) as befores, list(lines order by before) as sums
+            from sums group by bucket
+        ),
+        buckets as (
+            select unnest(generate_series(0, (select max(_line) // {_BUCKET_ROWS} from {table}))) as bucket
+        ),
+        counted as (
+            select bucket, befores, sums, coalesce(sum(sums[-1]) over (
+                order by bucket rows between unbounded preceding and 1 preceding
+            ), 0) as lines_before
+            from buckets left join places using (bucket)
         )
-        select readable.* exclude (_ordinal), _ordinal + coalesce(skipped, 0) as _line
-        from {table}_readable as readable
-        asof left join gaps on readable._ordinal > gaps.before
+        select readable.* replace (cast(
+            readable._line + counted.lines_before + coalesce(
+                sums[len(list_filter(befores, lambda place: place < readable._line))], 0
+            ) as bigint
+        ) as _line)
+        from {table} as readable join counted on readable._line // {_BUCKET_ROWS} = counted.bucket
         """
     )
-    for leftover in (f"{table}_readable", rejects, f"{rejects}_scan"):
-        con.execute(f"drop table {leftover}")
-    return SourceTable(f"select * from {table}", tuple(header), f"{table}_unreadable")
+    con.execute(f"drop table {table}")
+    con.execute(f"alter table {table}_numbered rename to {table}")
 
 
-def _read_jsonl(con: duckdb.DuckDBPyConnection, path: Path, table: str, where: str) -> SourceTable:
+def _read_jsonl(
+    con: duckdb.DuckDBPyConnection, path: Path, named: Path, table: str, where: str
+) -> SourceTable:
     # A control character cannot stand raw in valid JSON, so as the delimiter it never splits a good line.
-    with _in_file_order(con):
-        con.execute(
-            f"""
-            create or replace temp table {table}_text as
-            select row_number() over () as _line, line
-            from read_csv(
-                {path_literal(path)},
-                auto_detect = false, header = false, columns = {{'line': 'VARCHAR'}},
-                delim = chr(1), quote = '', escape = '', max_line_size = {_MAX_LINE_BYTES}, hive_partitioning
-                = false
-            )
-            where trim(line) <> ''
-            """
-        )
+    lines = f"{table}_text"
+    _load_lines(
+        con, path, lines, ["line"], "header = false, delim = chr(1), quote = '', escape = ''", lines_before=0
+    )
+    con.execute(f"delete from {lines} where line is null or trim(line) = ''")
     con.execute(
         f"""
         create or replace temp table {table}_unreadable as
+        from {lines}_unreadable
+        union all
         select _line, line as raw, 'not a JSON object' as problem
-        from {table}_text
+        from {lines}
         where not json_valid(line) or json_type(line) <> 'OBJECT'
         """
     )
-    objects = f"from {table}_text anti join {table}_unreadable using (_line)"
+    con.execute(f"drop table {lines}_unreadable")
+    objects = f"from {lines} anti join {table}_unreadable using (_line)"
     keys = [
         row[0]
         for row in con.execute(
@@ -249,11 +363,12 @@ def _read_jsonl(con: duckdb.DuckDBPyConnection, path: Path, table: str, where: s
             """
         ).fetchall()
     ]
-    if not keys:
-        raise SourceUnreadableError(f"{where}: no line of {path} is a JSON object with a key")
+    found = con.execute(f"select exists (from {table}_unreadable), exists (from {lines})").fetchone()
+    if not keys and found != (False, False):
+        raise SourceUnreadableError(f"{where}: no line of {named} is a JSON object with a key")
     fields = "".join(f", json_extract_string(line, {json_path(key)}) as {identifier(key)}" for key in keys)
     con.execute(f"create or replace temp table {table} as select _line{fields} {objects}")
-    con.execute(f"drop table {table}_text")
+    con.execute(f"drop table {lines}")
     return SourceTable(f"select * from {table}", tuple(keys), f"{table}_unreadable")
 
 

@@ -33,6 +33,8 @@ class Home:
             "WINBACK_DATA_DIR": str(self.path),
             "WINBACK_THREADS": "2",
             "WINBACK_MEMORY_LIMIT": "1GB",
+            # What the tests write, they have finished writing.
+            "WINBACK_SETTLE_SECONDS": "0",
         }
 
     @property

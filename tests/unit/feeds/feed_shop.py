@@ -9,7 +9,7 @@ import duckdb
 
 from pipelines.feeds.binding import FeedBinding
 from pipelines.feeds.contract import FeedContract
-from pipelines.feeds.extract import extract_feed
+from pipelines.feeds.extract import Extraction, extract_feed
 from pipelines.feeds.lake import Ingestion, Lake
 from pipelines.feeds.raw import refresh_raw
 
@@ -55,6 +55,7 @@ class Shop:
     con: duckdb.DuckDBPyConnection
     contract: FeedContract = SALES
     time_zone: str = "Europe/London"
+    latest_event: date | None = None
     lake: Lake = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +68,11 @@ class Shop:
         return path
 
     def extract(self, path: str | list[str] = "sales.csv", **binding: Any) -> list[Ingestion]:
+        return list(self.extraction(path, **binding).ingestions)
+
+    def extraction(
+        self, path: str | list[str] = "sales.csv", *, settle_seconds: float = 0, **binding: Any
+    ) -> Extraction:
         source = {"type": "file", "path": path, **binding.pop("source", {})}
         model = FeedBinding.model_validate({"source": source, "columns": MAPPING, **binding})
         return extract_feed(
@@ -77,6 +83,9 @@ class Shop:
             profile_file=Path("data/profiles/test.yaml"),
             base_dir=self.folder,
             time_zone=self.time_zone,
+            latest_event=self.latest_event,
+            scratch_dir=self.folder / "scratch",
+            settle_seconds=settle_seconds,
         )
 
     def extract_csv(self, content: str | bytes, **binding: Any) -> Ingestion:

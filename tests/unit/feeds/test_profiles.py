@@ -62,7 +62,8 @@ def _run(
             profile_file=file,
             base_dir=PROJECT,
             time_zone=settings["time_zone"],
-        )
+            settle_seconds=0,
+        ).ingestions
     refresh_raw(con, Lake(lake), contracts)
     return ingestions
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from feed_shop import MAPPING, SALES, Shop
 
+from pipelines.feeds.accounts import check_reconciliation
 from pipelines.feeds.contract import FeedContract
 from pipelines.feeds.errors import ReconciliationError
-from pipelines.feeds.extract import check_reconciliation
 
 ALL = {name: name for name in SALES.column_names if name != "sale_id"} | {"sale_id": "id"}
 
