@@ -215,17 +215,17 @@ def create_account_pairs(con: duckdb.DuckDBPyConnection) -> None:
         from pairs
         left join edges using (account_a, account_b)
     ),
-    both as (
+    two_ways as (
         select person_no, account_a as a, account_b as b, is_clean from direct where shares_identifier
         union all
         select person_no, account_b, account_a, is_clean from direct where shares_identifier
     ),
     -- At most five accounts: four steps reach everything.
     steps_2 as (
-        select a, b, is_clean from both
+        select a, b, is_clean from two_ways
         union
         select one.a, two.b, one.is_clean and two.is_clean
-        from both as one inner join both as two on one.b = two.a and one.a <> two.b
+        from two_ways as one inner join two_ways as two on one.b = two.a and one.a <> two.b
     ),
     steps_4 as (
         select a, b, bool_or(is_clean) as is_clean

@@ -87,8 +87,8 @@ def create_assignments(con: duckdb.DuckDBPyConnection) -> None:
     )
     select chosen.*, person.segment, effect.effect, keyed.* exclude (person_no),
         not is_control and u('woken', assignment_no) < effect as is_woken,
-        case channel when 'email' then email is not null when 'push' then source = 'ecommerce'
-            else phone is not null end as has_address
+        case channel when 'email' then keyed.email is not null when 'push' then source = 'ecommerce'
+            else keyed.phone is not null end as has_address
     from chosen
     inner join person using (person_no)
     inner join keyed using (person_no)
@@ -169,7 +169,7 @@ def create_messages(con: duckdb.DuckDBPyConnection) -> None:
         from subscriber
         inner join person using (person_no)
         cross join (values {letters}) as letters(number, letter_s)
-        where email is not null and joined_s < letter_s
+        where subscriber.email is not null and joined_s < letter_s
             and u('subscribed', subscriber.person_no) < {rates.LETTER_SUBSCRIBER_SHARE}
         union all
         -- Far more than others get, in the weeks before.

@@ -144,7 +144,7 @@ CONSENTS = Export(
         purpose,
         status,
         basis,
-        at(at_s) as recorded,
+        moment(at_s) as recorded,
         evidence as proof,
         if(status = 'withdrawn', 'withdrawals', 'consents') as _file,
         at_s as _at,

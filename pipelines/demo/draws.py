@@ -26,7 +26,7 @@ def create_macros(con: duckdb.DuckDBPyConnection, seed: int) -> None:
     - `u(stream, id)`: uniform in (0, 1); `below(n, stream, id)`: whole number 0 … n - 1;
       `normal(stream, id)`; `waiting(mean, stream, id)`: exponential; `gamma2(mean, stream, id)`: gamma, shape 2
     - `pick(list, stream, id)`: an element of a list
-    - `at(seconds)`: the local timestamp so many seconds after the first day's midnight
+    - `moment(seconds)`: the local timestamp so many seconds after the first day's midnight
     - `scrambled(n, salt)`: ten digits that differ for different n; `phone_of(n)`: an eleven-digit mobile number
     - `money(cents)`: DECIMAL(18,2)
     """
@@ -41,7 +41,7 @@ def create_macros(con: duckdb.DuckDBPyConnection, seed: int) -> None:
     create macro normal(stream, id) as
         sqrt(-2.0 * ln(u(stream, id))) * cos(2.0 * pi() * u(stream || '+', id));
     create macro pick(choices, stream, id) as choices[1 + below(len(choices), stream, id)];
-    create macro at(seconds) as timestamp '{FIRST_DAY} 00:00:00' + to_seconds(cast(seconds as bigint));
+    create macro moment(seconds) as timestamp '{FIRST_DAY} 00:00:00' + to_seconds(cast(seconds as bigint));
     create macro scrambled(n, salt) as
         lpad(cast((cast(n as bigint) * {_FACTOR} + {offset} + salt * 7777777) % {_PRIME} as varchar), 10, '0');
     create macro phone_digits(n) as

@@ -61,7 +61,7 @@ def create_export_macros(con: duckdb.DuckDBPyConnection) -> None:
         when seconds < {third} then '2025h1' else '2025h2' end;
     create macro year_of(seconds) as case
         when seconds < 0 then 'before_2024' when seconds < {second} then '2024' else '2025' end;
-    create macro stamp(seconds) as cast(at(seconds) as varchar);
+    create macro stamp(seconds) as cast(moment(seconds) as varchar);
     """)
 
 

@@ -105,7 +105,7 @@ ORDER_LINES = Export(
         cast(money(amount_cents) as decimal(18, 2)) as amount,
         cast(money(discount_cents) as decimal(18, 2)) as discount,
         returned_order_id as original_order,
-        at(at_s) as updated,
+        moment(at_s) as updated,
         'order_lines_' || half(at_s) as _file,
         at_s as _at,
         order_id || lpad(cast(line_no as varchar), 3, '0') as _key

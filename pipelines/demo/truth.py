@@ -29,7 +29,7 @@ from pipelines.feeds.sql import literal
 PER_BATCH = {
     "person": """
         select person_no, household_no, head_no, kind, segment, full_name, sex, birth_date, phone, email,
-            second_email, city, new_city, at(joined_s) as joined_at
+            second_email, city, new_city, moment(joined_s) as joined_at
         from person order by person_no
     """,
     "household": """
@@ -38,30 +38,30 @@ PER_BATCH = {
     """,
     "account": """
         select account_no, person_no, household_no, source, account_key, phone_norm, email_norm, linked_key, name,
-            at(opened_s) as opened_at
+            moment(opened_s) as opened_at
         from account order by account_no
     """,
     "account_pair": "select * from account_pair order by account_a, account_b",
     "need": """
-        select person_no, category.code as category, need.rhythm, need.gap_days, at(from_s) as from_at,
-            at(until_s) as until_at
+        select person_no, category.code as category, need.rhythm, need.gap_days, moment(from_s) as from_at,
+            moment(until_s) as until_at
         from need inner join category using (category_no) order by person_no, category_no
     """,
     "sleep": """
-        select person_no, at(dropout_s) as dropout_at, cause, sub_reason, has_evidence
+        select person_no, moment(dropout_s) as dropout_at, cause, sub_reason, has_evidence
         from sleep order by person_no
     """,
     "evidence": """
-        select person_no, cause, is_decoy, at(at_s) as at from evidence order by person_no, is_decoy
+        select person_no, cause, is_decoy, moment(at_s) as happened_at from evidence order by person_no, is_decoy
     """,
     "purchase": """
         select order_id, person_no, channel, account_key, is_card_forgotten, is_cancelled, campaign_no,
-            at(at_s) as purchased_at
+            moment(at_s) as purchased_at
         from purchase order by purchase_no
     """,
     "campaign_assignment": """
         select campaign_id, person_no, account_key, segment, channel, offer_id, is_control, effect, is_woken,
-            at(assigned_s) as assigned_at
+            moment(assigned_s) as assigned_at
         from assignment order by assignment_no
     """,
     "survey_answer": """
