@@ -29,11 +29,14 @@ def create_sleep(con: duckdb.DuckDBPyConnection) -> None:
                 as bigint
             ) as dropout_s,
             {one_of(rates.CAUSE_SHARES, "u('cause', person_no)")} as cause,
-            u('evidence', person_no) < {rates.EVIDENCE_SHARE} as has_evidence
+            u('evidence', person_no) as evidence_draw
         from person
         where kind = 'buyer' and u('drops out', person_no) < {rates.DROPOUT_SHARE}
     )
-    select person_no, dropout_s, cause, {sub_reason} as sub_reason, has_evidence
+    select person_no, dropout_s, cause, {sub_reason} as sub_reason,
+        -- A share that holds in a small shop too.
+        row_number() over (order by evidence_draw, person_no) <= {rates.EVIDENCE_SHARE} * count(*) over ()
+            as has_evidence
     from drawn
     where dropout_s < {rates.DROPOUT_UNTIL_DAY * DAY_SECONDS}
     order by person_no
@@ -43,7 +46,9 @@ def create_sleep(con: duckdb.DuckDBPyConnection) -> None:
     with candidates as (
         select
             person.person_no, sleep.cause as true_cause, sleep.has_evidence, sleep.dropout_s, person.joined_s,
-            list_filter({texts(rates.CAUSE_SHARES)}, lambda name: name is distinct from sleep.cause) as others
+            list_filter({texts(rates.CAUSE_SHARES)}, lambda name: name is distinct from sleep.cause) as others,
+            row_number() over (order by u('has decoy', person.person_no), person.person_no)
+            <= {rates.DECOY_SHARE} * count(*) over () as has_decoy
         from person
         left join sleep using (person_no)
         where person.kind = 'buyer'
@@ -62,7 +67,7 @@ def create_sleep(con: duckdb.DuckDBPyConnection) -> None:
                 + u('decoy at', person_no) * ({(rates.DAYS - 10) * DAY_SECONDS} - greatest(joined_s, 0))
             )
         from candidates
-        where u('has decoy', person_no) < {rates.DECOY_SHARE}
+        where has_decoy
     )
     select person_no, cause, is_decoy, cast(greatest(at_s, {DAY_SECONDS}) as bigint) as at_s
     from traces

@@ -83,7 +83,7 @@ DIRTY_FEEDS = (
             "not_allowed": {"kind": "'magic'"},
             "out_of_range": {"discount": "-1.00"},
             "absurd_amount": {"amount": "9999999.00", "quantity": "1"},
-            "negative_quantity": {"quantity": "-1", "amount": "25.00"},
+            "negative_quantity": {"kind": "'product'", "quantity": "-1", "amount": "25.00"},
             "orphan_reference": {},
         },
         superseded={"updated": "timestamp '2023-12-31 00:00:00'", "amount": "amount + 1"},

@@ -8,7 +8,7 @@ drop-out. A purchase is one visit for one need; what campaigns wake comes on top
 import duckdb
 
 from pipelines.demo import rates
-from pipelines.demo.draws import DAY_SECONDS, by_value
+from pipelines.demo.draws import DAY_SECONDS, by_value, texts
 from pipelines.demo.products import category_no
 
 # Within a purchase_no: up to 900 visits of one's own, then one for each campaign, twice.
@@ -42,7 +42,7 @@ def create_needs(con: duckdb.DuckDBPyConnection) -> None:
     left join sleep using (person_no)
     where u('need', need_no) < share
         -- Nobody is without a need.
-        or category_no = below(5, 'one need', person_no)
+        or code = pick({texts(rates.DEFAULT_NEEDS)}, 'default need', person_no)
     """)
 
 

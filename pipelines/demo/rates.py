@@ -50,8 +50,8 @@ SEGMENT_SHARES = {"loyal": 0.25, "regular": 0.45, "occasional": 0.30}
 SEGMENT_GAP = {"loyal": 0.75, "regular": 1.0, "occasional": 1.7}
 
 # --- accounts --------------------------------------------------------------------------------------------------
-ONLINE_SHARE = 0.80
-STORE_SHARE = 0.52
+ONLINE_SHARE = 0.75
+STORE_SHARE = 0.60
 SECOND_ONLINE_SHARE = 0.07
 SECOND_STORE_SHARE = 0.04
 HELP_DESK_SHARE = 0.16
@@ -77,7 +77,7 @@ NAME_SHARES = {
     "helpdesk": {"full": 1.0},
     "social": {"full": 0.30, "pinyin": 0.20, "nickname": 0.50},
 }
-SOCIAL_LINK_SHARES = {"ecommerce": 0.62, "pos": 0.16, "none": 0.22}
+SOCIAL_LINK_SHARES = {"ecommerce": 0.66, "pos": 0.18, "none": 0.16}
 SOCIAL_VERIFIED_SHARE = 0.8
 GROUP_MEMBER_SHARE = 0.35
 EMAIL_VERIFIED_SHARE = 0.6
@@ -102,6 +102,8 @@ PROMOTION_PERCENT = (8, 25)
 # --- purchases -------------------------------------------------------------------------------------------------
 GAP_SPREAD = 0.35  # standard deviation of the logarithm of personal mean gaps
 MAX_PURCHASES_PER_NEED = 90
+# Who has no other need has one of these.
+DEFAULT_NEEDS = ("coffee", "books", "apparel", "apparel", "books")
 FAVOURITE_SHARE = 0.65
 FAVOURITES = 3
 CARD_FORGOTTEN_SHARE = 0.06
@@ -120,7 +122,7 @@ ANONYMOUS_RECEIPT_SHARE = 0.08
 STORES = 24
 
 # --- web -------------------------------------------------------------------------------------------------------
-BROWSE_GAP_DAYS = 40
+BROWSE_GAP_DAYS = 85
 BROWSE_AFTER_DROPOUT_SHARE = 0.12
 SESSION_BEFORE_PURCHASE_SHARE = 0.92
 LOGGED_IN_SHARE = 0.6

@@ -158,12 +158,19 @@ def create_survey_answers(con: duckdb.DuckDBPyConnection) -> None:
     ),
     asked as (
         select person.person_no, source, account_key, cause, dropout_s, joined_s,
-            cause is not null and u('answers', person_no) < {rates.SURVEY_SHARE} as names_cause,
-            u('errs', person_no) < {rates.SURVEY_WRONG_SHARE} as errs
+            cause is not null and row_number() over (
+                partition by cause is null order by u('answers', person.person_no), person.person_no
+            ) <= {rates.SURVEY_SHARE} * count(*) over (partition by cause is null) as names_cause
         from person
         inner join keyed using (person_no)
         left join sleep using (person_no)
         where kind = 'buyer'
+    ),
+    answered as (
+        select *,
+            row_number() over (partition by names_cause order by u('errs', person_no), person_no)
+            <= round({rates.SURVEY_WRONG_SHARE} * count(*) over (partition by names_cause)) as errs
+        from asked
     )
     select
         person_no, source, account_key,
@@ -180,6 +187,6 @@ def create_survey_answers(con: duckdb.DuckDBPyConnection) -> None:
             when names_cause then cause
         end as reason_code,
         if(names_cause, 2 + below(5, 'score', person_no), 6 + below(5, 'score', person_no)) as score
-    from asked
+    from answered
     where names_cause or u('satisfied', person_no) < {rates.SATISFACTION_SURVEY_SHARE}
     """)

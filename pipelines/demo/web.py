@@ -29,7 +29,7 @@ def create_web_events(con: duckdb.DuckDBPyConnection) -> None:
     before_purchase as (
         select purchase.person_no, purchase_no as session_no, category_no,
             at_s - 300 - below(1500, 'browse', purchase_no) as from_s,
-            4 + below(6, 'session events', purchase_no) as events,
+            4 + below(4, 'session events', purchase_no) as events,
             purchase.account_key, true as is_purchase
         from purchase
         where channel = 'ecommerce' and u('browses', purchase_no) < {rates.SESSION_BEFORE_PURCHASE_SHARE}
