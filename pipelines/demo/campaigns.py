@@ -22,7 +22,9 @@ def effects() -> list[tuple[str, str, str, float]]:
             segment,
             channel,
             offer,
-            0.0 if (segment, channel, offer) in rates.NO_EFFECT else round(by_segment * by_channel * by_offer, 6),
+            0.0
+            if (segment, channel, offer) in rates.NO_EFFECT
+            else round(by_segment * by_channel * by_offer, 6),
         )
         for segment, by_segment in rates.EFFECT_BY_SEGMENT.items()
         for channel, by_channel in rates.EFFECT_BY_CHANNEL.items()

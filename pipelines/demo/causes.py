@@ -69,7 +69,13 @@ def create_sleep(con: duckdb.DuckDBPyConnection) -> None:
         from candidates
         where has_decoy
     )
-    select person_no, cause, is_decoy, cast(greatest(at_s, {DAY_SECONDS}) as bigint) as at_s
+    select person_no, cause, is_decoy,
+        -- At office hours, and not before the person came.
+        greatest(
+            cast(at_s as bigint) // {DAY_SECONDS} * {DAY_SECONDS} + 32400 + below(36000, 'evidence time', person_no),
+            greatest(joined_s, 0) + 3600 + below(86400, 'evidence delay', person_no)
+        ) as at_s
     from traces
+    inner join (select person_no, joined_s from person) using (person_no)
     order by person_no, is_decoy
     """)

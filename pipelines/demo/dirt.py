@@ -13,6 +13,8 @@ from pipelines.demo import rates
 
 # The kinds that extraction neither quarantines nor drops.
 KEPT = ("orphan_reference", "formula_text", "control_characters")
+# More than there are kinds: each kind can have good rows of its own where the file has that many.
+_TEMPLATES_PER_ROW = 20
 _PAST = "'1970-03-01 10:00:00'"
 _FUTURE = "'2031-05-01 10:00:00'"
 
@@ -252,27 +254,33 @@ def plant(con: duckdb.DuckDBPyConnection, dirty: DirtyFeed, customers: int) -> N
     rows = rates.DIRTY_ROWS_MIN if dirty.is_small else dirty_rows_per_kind(customers)
     con.execute(f"""
     create or replace temp table template as
-    select *, row_number() over (order by hash(_key, _at), _key, _at) as _pick
-    from {table}
-    where _file = '{dirty.file}' and _place = 0
+    select *, row_number() over (order by _key, _at) as _pick
+    from (
+        select * from {table}
+        where _file = '{dirty.file}' and _place = 0
+        order by hash(_key, _at), _key, _at
+        limit {_TEMPLATES_PER_ROW * rows}
+    )
     """)
     used = 0
     for reason, changes in dirty.in_place.items():
         assignments = ", ".join(f'"{column}" = {sql}' for column, sql in changes.items())
         where = _slice(used, rows)
-        con.execute(f"insert into planted select '{dirty.feed}', _file, '{reason}', true, _key from template {where}")
+        con.execute(
+            f"insert into planted select '{dirty.feed}', _file, '{reason}', true, _key from template {where}"
+        )
         con.execute(
             f"update {table} set {assignments} "
             f"where _file = '{dirty.file}' and _key in (select _key from template {where})"
         )
         used += rows
-    if dirty.has_duplicates:
-        _insert(con, dirty, "duplicate", {}, f"select *, _pick as _i from template {_slice(used, rows)}", 0)
-        used += rows
-    if dirty.superseded:
-        source = f"select *, _pick as _i from template {_slice(used, rows)}"
-        _insert(con, dirty, "superseded_in_file", dirty.superseded, source, 0)
-        used += rows
+    copies = []
+    for reason, changes in (("duplicate", {}), ("superseded_in_file", dirty.superseded)):
+        if dirty.has_duplicates and (changes or reason == "duplicate"):
+            copies.append(
+                _copies(reason, changes, f"select *, _pick as _i from template {_slice(used, rows)}", 0)
+            )
+            used += rows
     for reason, changes in dirty.changes.items():
         # The n-th copy, from the beginning again where there are fewer good rows than that.
         source = f"""
@@ -282,12 +290,20 @@ def plant(con: duckdb.DuckDBPyConnection, dirty: DirtyFeed, customers: int) -> N
                 on template._pick = 1 + ({used} + numbers._i) % (select count(*) from template)
         """
         fresh = {column: sql.replace("$reason", reason) for column, sql in dirty.key.items()}
-        _insert(con, dirty, reason, {**fresh, **changes}, source, used)
+        copies.append(_copies(reason, {**fresh, **changes}, source, used))
         used += rows
     if dirty.feed == "service_tickets":
-        fresh = {"ticket": "'BAD-too_long'", "text": f"repeat('x', {rates.LONG_CELL_BYTES})"}
-        source = "select *, _pick as _i from template where _pick = 1"
-        _insert(con, dirty, "too_long", fresh, source, used)
+        long_cell = {"ticket": "'BAD-too_long'", "text": f"repeat('x', {rates.LONG_CELL_BYTES})"}
+        copies.append(
+            _copies("too_long", long_cell, "select *, _pick as _i from template where _pick = 1", used)
+        )
+    con.execute(f"create or replace temp table planting as {' union all by name '.join(copies)}")
+    con.execute(f"insert into {table} by name select * exclude (_reason) from planting")
+    kept = ", ".join(f"'{reason}'" for reason in KEPT)
+    con.execute(
+        f"insert into planted select '{dirty.feed}', _file, _reason, _reason in ({kept}), _key from planting"
+    )
+    con.execute("drop table planting")
     con.execute("drop table template")
     lines = unreadable_lines(dirty, customers)
     if lines:
@@ -301,24 +317,11 @@ def _slice(used: int, rows: int) -> str:
     return f"where _pick > {used} and _pick <= {used + rows}"
 
 
-def _insert(
-    con: duckdb.DuckDBPyConnection,
-    dirty: DirtyFeed,
-    reason: str,
-    changes: Mapping[str, str],
-    source: str,
-    places_before: int,
-) -> None:
-    table = f"out_{dirty.feed}"
+def _copies(reason: str, changes: Mapping[str, str], source: str, places_before: int) -> str:
+    """A query for changed copies of template rows; `_place` tells them apart where key and time do not."""
     replaced = "".join(f', {sql} as "{column}"' for column, sql in changes.items())
-    kept = "".join(f', "{column}"' for column in changes)
-    con.execute(f"""
-    create or replace temp table planting as
-    select * exclude (_place, _pick, _i{kept}){replaced}, cast({places_before} + _i as integer) as _place from ({source})
-    """)
-    con.execute(f"insert into {table} by name select * from planting")
-    con.execute(
-        f"insert into planted select '{dirty.feed}', _file, '{reason}', {str(reason in KEPT).lower()}, _key "
-        "from planting order by _place"
+    left_out = "".join(f', "{column}"' for column in changes)
+    return (
+        f"(select * exclude (_place, _pick, _i{left_out}){replaced}, "
+        f"cast({places_before} + _i as integer) as _place, '{reason}' as _reason from ({source}))"
     )
-    con.execute("drop table planting")

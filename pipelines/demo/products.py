@@ -42,7 +42,9 @@ CATEGORIES = (
     Category("books", "irregular", 0.28, 142, 3, (2_000, 9_000)),
     Category("apparel", "irregular", 0.34, 142, 2, (6_900, 59_900)),
     Category("appliances", "durable", 0.15, 380, 1, (19_900, 299_900)),
-    Category("down_jackets", "seasonal", 0.18, 0, 1, (29_900, 149_900), None, ((0, 45), (305, 380), (670, 730))),
+    Category(
+        "down_jackets", "seasonal", 0.18, 0, 1, (29_900, 149_900), None, ((0, 45), (305, 380), (670, 730))
+    ),
     Category("mooncakes", "seasonal", 0.22, 0, 3, (5_800, 38_800), None, ((225, 260), (610, 643))),
 )
 

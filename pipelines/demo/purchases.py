@@ -89,9 +89,10 @@ def create_visits(con: duckdb.DuckDBPyConnection) -> None:
     ),
     -- A need that is met: the last thing bought is one that lasts.
     satisfied as (
-        select person_no, {durable} as category_no, 1 as extra_lines, 0 as from_s, {_END_S} as until_s,
-            person_no * 2048 + 2047 as visit_no, at_s
+        select person_no, {durable} as category_no, 1 as extra_lines, greatest(joined_s, 0) as from_s,
+            {_END_S} as until_s, person_no * 2048 + 2047 as visit_no, at_s
         from evidence
+        inner join person using (person_no)
         where cause = 'need_satisfied'
     ),
     every as (
@@ -102,15 +103,21 @@ def create_visits(con: duckdb.DuckDBPyConnection) -> None:
         select person_no, category_no, extra_lines, visit_no, from_s, until_s, at_s from satisfied
     ),
     timed as (
-        select person_no, category_no, extra_lines, visit_no,
+        select *,
             cast(at_s // {DAY_SECONDS} * {DAY_SECONDS} + {_OPENING_S}
-                + below({_OPEN_SECONDS}, 'hour', visit_no) as bigint) as at_s
+                + below({_OPEN_SECONDS}, 'hour', visit_no) as bigint) as opening_s
         from every
         where at_s >= from_s and at_s < until_s
+    ),
+    within as (
+        select person_no, category_no, extra_lines, visit_no,
+            -- The day's hours, but neither before the person came nor after the person left.
+            cast(if(opening_s between from_s and until_s - 1, opening_s, at_s) as bigint) as at_s
+        from timed
     )
     select *, person_no * 1000 + row_number() over (partition by person_no order by at_s, visit_no)
         as purchase_no
-    from timed
+    from within
     """)
 
 
@@ -181,7 +188,9 @@ def create_purchases(con: duckdb.DuckDBPyConnection) -> None:
                 is_price_sensitive, {rates.COUPON_SHARE_PRICE_EVIDENCE}, {rates.COUPON_SHARE}
             ) then 'SAVE{rates.COUPON_PERCENT}'
         end as coupon,
-        channel = 'ecommerce' and u('cancelled', purchase_no) < {rates.CANCELLED_SHARE} as is_cancelled,
+        -- The effect of a campaign is one of purchases that stand.
+        channel = 'ecommerce' and campaign_no is null and u('cancelled', purchase_no) < {rates.CANCELLED_SHARE}
+            as is_cancelled,
         if(
             channel = 'ecommerce' and u('order discount', purchase_no) < {rates.ORDER_DISCOUNT_SHARE},
             {rates.ORDER_DISCOUNT_CENTS}, 0

@@ -22,7 +22,7 @@ MIN_CUSTOMERS = 100
 MAX_CUSTOMERS = 5_000_000
 # The world is made in batches of whole households, which bounds memory at any size. A multiple of six, since
 # households are cut out of blocks of six people.
-BATCH_CUSTOMERS = 120_000
+BATCH_CUSTOMERS = 60_000
 # From here on plain text gives way to Parquet and gz for the large feeds.
 COMPRESSED_FROM_CUSTOMERS = 1_000_000
 

@@ -72,22 +72,25 @@ def create_tickets(con: duckdb.DuckDBPyConnection) -> None:
         from evidence
         inner join keyed using (person_no)
         where cause = 'price_competition' and u('asks price', person_no) < 0.5
+    ),
+    handled as (
+        select *,
+            cast(opened_s + waiting(if(is_bad, 6.0, 1.0) * {DAY_SECONDS}, 'solved', ticket_no) as bigint) as solved_s
+        from raised
+        where opened_s >= 0 and opened_s < {_END_S - DAY_SECONDS}
     )
     select
         ticket_no, person_no, account_id, member_id, email, phone, kind, topic, order_id, opened_s,
         'T' || scrambled(ticket_no, 12) as ticket_id,
         if(email is not null, 'email', pick(['phone', 'chat', 'chat'], 'by', ticket_no)) as channel,
-        if(
-            u('stays open', ticket_no) < 0.03, null,
-            cast(opened_s + waiting(if(is_bad, 6.0, 1.0) * {DAY_SECONDS}, 'solved', ticket_no) as bigint)
-        ) as closed_s,
+        -- What is solved after the last day is still open.
+        if(u('stays open', ticket_no) < 0.03 or solved_s >= {_END_S}, null, solved_s) as closed_s,
         case
             when is_bad then 1 + below(2, 'rating', ticket_no)
             when u('rates', ticket_no) < 0.4 then 3 + below(3, 'rating', ticket_no)
         end as rating,
         {text}[1 + below(2, 'wording', ticket_no)] as text
-    from raised
-    where opened_s >= 0 and opened_s < {_END_S - DAY_SECONDS}
+    from handled
     """)
 
 

@@ -136,7 +136,12 @@ def write_demo_shop(
     try:
         with _beside(landing) as new_landing, _beside(truth) as new_truth:
             feeds = _write_world(
-                new_landing, new_truth, customers=customers, seed=seed, threads=threads, memory_limit=memory_limit
+                new_landing,
+                new_truth,
+                customers=customers,
+                seed=seed,
+                threads=threads,
+                memory_limit=memory_limit,
             )
             return _put_in_place(landing, new_landing, truth, new_truth, customers, seed, feeds)
     except OSError as error:
@@ -154,7 +159,9 @@ def _check_arguments(landing: Path, truth: Path, customers: int, seed: int, thre
         raise DemoShopError(f"threads: {threads} is out of range; accepted: 1 and more")
     one, other = landing.resolve(), truth.resolve()
     if one == other or one in other.parents or other in one.parents:
-        raise DemoShopError(f"landing {landing} and truth {truth} lie in one another; give two separate folders")
+        raise DemoShopError(
+            f"landing {landing} and truth {truth} lie in one another; give two separate folders"
+        )
 
 
 @contextmanager
@@ -311,11 +318,15 @@ def _repeat_files(landing: Path, written: list[WrittenFile], part: str) -> list[
 def _counts(
     con: duckdb.DuckDBPyConnection, written: list[WrittenFile], repeated: list[WrittenFile]
 ) -> dict[str, FeedCounts]:
-    planted = con.execute("select feed, reason, is_loaded, count(*) from planted group by all order by all").fetchall()
+    planted = con.execute(
+        "select feed, reason, is_loaded, count(*) from planted group by all order by all"
+    ).fetchall()
     counts = {}
     for export in EXPORTS:
         files = [file for file in (*written, *repeated) if file.feed == export.feed]
-        of_feed = [(reason, bool(loaded), int(rows)) for feed, reason, loaded, rows in planted if feed == export.feed]
+        of_feed = [
+            (reason, bool(loaded), int(rows)) for feed, reason, loaded, rows in planted if feed == export.feed
+        ]
         duplicates = sum(rows for reason, _, rows in of_feed if reason == "duplicate")
         quarantined = {
             reason: rows for reason, loaded, rows in of_feed if not loaded and reason != "duplicate"
