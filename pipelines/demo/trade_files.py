@@ -1,15 +1,16 @@
 """Orders, order lines, receipts and goods as the web shop and the stores' system export them."""
 
 from pipelines.demo import rates
-from pipelines.demo.draws import DAY_SECONDS
+from pipelines.demo.draws import DAY_SECONDS, texts
 from pipelines.demo.exports import Export
 
 _END_S = rates.DAYS * DAY_SECONDS
-LATE_STORE = "S07"
-LATE_FILE = f"late_2025-03_{LATE_STORE}"
+# The stores of one region.
+LATE_STORES = tuple(f"S{number:02d}" for number in range(1, 7))
+LATE_FILE = "late_2025-03_south"
 REPEATED_LATE_FILE = f"{LATE_FILE}_again"
 REPEATED_LINES_FILE = "order_lines_2024h1"
-# March 2025 of that store came in August.
+# Their March 2025 came in August.
 _LATE_FROM_S = 425 * DAY_SECONDS
 _LATE_TO_S = 456 * DAY_SECONDS
 _DISCOUNT_LINE_CENTS = 500
@@ -155,7 +156,7 @@ RECEIPTS = Export(
         coupon as "优惠券",
         original as "原小票号",
         if(
-            store_id = '{LATE_STORE}' and at_s >= {_LATE_FROM_S} and at_s < {_LATE_TO_S},
+            list_contains({texts(LATE_STORES)}, store_id) and at_s >= {_LATE_FROM_S} and at_s < {_LATE_TO_S},
             '{LATE_FILE}', 'sales_' || half(at_s)
         ) as _file,
         at_s as _at,
