@@ -1,7 +1,9 @@
-"""What the shop's systems know of people: table `account`, and the truth about pairs of one person's accounts.
+"""What the shop's systems know of people: table `account`, and the truth about pairs of one person's
+accounts.
 
-An account is an online account, a store membership, a contact of the help desk or a social account. `account_no` is
-eight times the person's number plus a slot, and serves as the id of every draw about the account.
+An account is an online account, a store membership, a contact of the help desk or a social account.
+`account_no` is eight times the person's number plus a slot, and serves as the id of every draw about the
+account.
 """
 
 import duckdb
@@ -22,9 +24,9 @@ _PLACEHOLDER_EMAILS = ("test@test.com", "test@example.com", "none@none.com")
 def create_accounts(con: duckdb.DuckDBPyConnection) -> None:
     """Creates `account` from `person`: every buyer has an online account or a membership, or both.
 
-    Columns: account_no, person_no, source, account_key, slot, opened_s, updated_s (null: never changed), name, phone
-    and email as written down, phone_norm and email_norm (null: none, or a placeholder), city, new_city,
-    email_verified, linked_key (the account of the shop that a social account is tied to).
+    Columns: account_no, person_no, source, account_key, slot, opened_s, updated_s (null: never changed),
+    name, phone and email as written down, phone_norm and email_norm (null: none, or a placeholder), city,
+    new_city, email_verified, linked_key (the account of the shop that a social account is tied to).
     """
     con.execute(f"""
     create or replace table account_slot as
@@ -163,7 +165,8 @@ def create_accounts(con: duckdb.DuckDBPyConnection) -> None:
                 then if(has_online, 'A' || scrambled(person_no * 8, 3), null)
             else 'M' || scrambled(person_no * 8 + 2, 4)
         end as linked_key,
-        source = 'social' and u('social verified', account_no) < {rates.SOCIAL_VERIFIED_SHARE} as link_verified
+        source = 'social' and u('social verified', account_no) < {rates.SOCIAL_VERIFIED_SHARE}
+            as link_verified
     from identified
     order by account_no
     """)
@@ -173,9 +176,10 @@ def create_accounts(con: duckdb.DuckDBPyConnection) -> None:
 def create_account_pairs(con: duckdb.DuckDBPyConnection) -> None:
     """Creates `account_pair`: every two accounts of one person, and what connects them.
 
-    `shares_identifier`: a phone number, e-mail address or social link is the same; `is_clean`: one such identifier
-    is carried by no other person; `is_reachable`: a chain of clean connections over the person's accounts joins them;
-    `is_connected`: a chain of any connections does. A pair that is not connected shows nothing to go by.
+    `shares_identifier`: a phone number, e-mail address or social link is the same; `is_clean`: one such
+    identifier is carried by no other person; `is_reachable`: a chain of clean connections over the person's
+    accounts joins them; `is_connected`: a chain of any connections does. A pair that is not connected shows
+    nothing to go by.
     """
     con.execute("""
     create or replace table identifier as

@@ -1,9 +1,9 @@
 """Past recall campaigns with random holdouts and a known true effect, and the letters sent between them.
 
-Tables `assignment` (one row per customer in a campaign), `woken_visit` (the purchases that the campaigns truly
-caused), `message` (what happened to what was sent). Eligibility looks at the purchases people make by themselves,
-so that the effect in each cell of `effect` is exactly the probability with which a treated customer buys once more
-within the window than without the campaign.
+Tables `assignment` (one row per customer in a campaign), `woken_visit` (the purchases that the campaigns
+truly caused), `message` (what happened to what was sent). Eligibility looks at the purchases people make by
+themselves, so that the effect in each cell of `effect` is exactly the probability with which a treated
+customer buys once more within the window than without the campaign.
 """
 
 import duckdb
@@ -135,11 +135,12 @@ def create_assignments(con: duckdb.DuckDBPyConnection) -> None:
 
 def create_messages(con: duckdb.DuckDBPyConnection) -> None:
     """Creates `message`: sends of campaigns and letters and what became of them, one row per event."""
-    subscribers = f"""
+    subscribers = """
         select person_no, source, account_key, email
         from (
             select person_no, arg_min(source, slot) as source, arg_min(account_key, slot) as account_key,
-                arg_min(email_norm, slot) filter (where email_norm is not null) as email, min(opened_s) as opened_s
+                arg_min(email_norm, slot) filter (where email_norm is not null) as email, min(opened_s)
+                    as opened_s
             from account
             where source in ('ecommerce', 'pos')
             group by person_no
@@ -161,11 +162,13 @@ def create_messages(con: duckdb.DuckDBPyConnection) -> None:
     ),
     sends as (
         select assignment_no as send_no, person_no, campaign_id, channel, assigned_s + 1800 as sent_s,
-            source, account_key, has_address, is_woken and offer_id <> 'none' as may_redeem, 'recall' as letter
+            source, account_key, has_address, is_woken and offer_id <> 'none' as may_redeem, 'recall'
+                as letter
         from assignment
         where not is_control
         union all
-        select 1000000000 + person_no * 64 + number, subscriber.person_no, 'LETTER-' || cast(number as varchar),
+        select 1000000000 + person_no * 64 + number, subscriber.person_no, 'LETTER-' || cast(number
+            as varchar),
             'email', letter_s + below(3600, 'letter', person_no * 64 + number),
             source, account_key, true, false, 'letter'
         from subscriber
@@ -201,7 +204,8 @@ def create_messages(con: duckdb.DuckDBPyConnection) -> None:
             else channel <> 'phone' and u('bounced', send_no) < {rates.BOUNCE_SHARE}
         end as is_bounced,
         u('opened', send_no) < {by_value("channel", rates.OPEN_SHARES)}
-            * if(overloaded_s is not null and sent_s > overloaded_s - {60 * DAY_SECONDS}, 0.2, 1.0) as is_opened
+            * if(overloaded_s is not null and sent_s > overloaded_s - {60 * DAY_SECONDS}, 0.2, 1.0)
+                as is_opened
     from sends
     left join trace using (person_no)
     where sent_s between 0 and {_END_S - 2 * DAY_SECONDS}
@@ -228,7 +232,8 @@ def create_messages(con: duckdb.DuckDBPyConnection) -> None:
         where channel = 'phone' and not is_bounced and u('answered', send_no) < {rates.ANSWER_SHARE}
         union all
         select send_no, 5, 'replied', 3600
-        from sent_message where channel = 'sms' and not is_bounced and u('replied', send_no) < {rates.REPLY_SHARE}
+        from sent_message where channel = 'sms' and not is_bounced and u('replied',
+            send_no) < {rates.REPLY_SHARE}
         union all
         select send_no, 6, if(u('unsubscribed', send_no) < 0.8, 'unsubscribed', 'complained'), 100000
         from sent_message
@@ -247,7 +252,8 @@ def create_messages(con: duckdb.DuckDBPyConnection) -> None:
     inner join sent_message using (send_no)
     union all
     -- What an offer cost the shop, on the day of the purchase.
-    select purchase_no, 7, assignment.campaign_id, assignment.channel, assignment.source, assignment.account_key,
+    select purchase_no, 7, assignment.campaign_id, assignment.channel, assignment.source,
+        assignment.account_key,
         'redeemed', 'X' || scrambled(purchase_no, 9), purchase.at_s, null, purchase.coupon,
         if(assignment.offer_id = 'amount_30', 3000, 1500)
     from purchase

@@ -1,7 +1,8 @@
 """Who falls asleep for good, when and why, and what of it can be seen.
 
-Table `sleep` (one row per person that dropped out) and `evidence` (person, cause, time: what the other modules make
-visible). A cause without evidence leaves no trace of its own; a decoy is the trace of a cause that was not it.
+Table `sleep` (one row per person that dropped out) and `evidence` (person, cause, time: what the other
+modules make visible). A cause without evidence leaves no trace of its own; a decoy is the trace of a cause
+that was not it.
 """
 
 import duckdb
@@ -46,7 +47,8 @@ def create_sleep(con: duckdb.DuckDBPyConnection) -> None:
     with candidates as (
         select
             person.person_no, sleep.cause as true_cause, sleep.has_evidence, sleep.dropout_s, person.joined_s,
-            list_filter({texts(rates.CAUSE_SHARES)}, lambda name: name is distinct from sleep.cause) as others,
+            list_filter({texts(rates.CAUSE_SHARES)}, lambda name: name is distinct from sleep.cause)
+                as others,
             row_number() over (order by u('has decoy', person.person_no), person.person_no)
             <= {rates.DECOY_SHARE} * count(*) over () as has_decoy
         from person
@@ -55,7 +57,8 @@ def create_sleep(con: duckdb.DuckDBPyConnection) -> None:
     ),
     traces as (
         select person_no, true_cause as cause, false as is_decoy,
-            dropout_s - u('evidence at', person_no) * {rates.EVIDENCE_BEFORE_DROPOUT_DAYS * DAY_SECONDS} as at_s
+            dropout_s - u('evidence at', person_no) * {rates.EVIDENCE_BEFORE_DROPOUT_DAYS * DAY_SECONDS}
+                as at_s
         from candidates
         where true_cause is not null and has_evidence
         union all
@@ -72,7 +75,8 @@ def create_sleep(con: duckdb.DuckDBPyConnection) -> None:
     select person_no, cause, is_decoy,
         -- At office hours, and not before the person came.
         greatest(
-            cast(at_s as bigint) // {DAY_SECONDS} * {DAY_SECONDS} + 32400 + below(36000, 'evidence time', person_no),
+            cast(at_s as bigint) // {DAY_SECONDS} * {DAY_SECONDS} + 32400 + below(36000, 'evidence time',
+                person_no),
             greatest(joined_s, 0) + 3600 + below(86400, 'evidence delay', person_no)
         ) as at_s
     from traces

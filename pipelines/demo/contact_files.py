@@ -70,7 +70,8 @@ CAMPAIGN_MEMBERS = Export(
         channel,
         offer_id as offer,
         stamp(assigned_s) as assigned,
-        if(is_control, '0', {by_value("channel", {k: f"'{v}'" for k, v in rates.CAMPAIGN_COST.items()})}) as cost,
+        if(is_control, '0', {by_value("channel", {k: f"'{v}'" for k, v in rates.CAMPAIGN_COST.items()})})
+            as cost,
         'recall_' || year_of(assigned_s) as _file,
         assigned_s as _at,
         account_key as _key

@@ -52,7 +52,8 @@ MEMBERS = Export(
     encoding="gb18030",
     select=f"""
     with owned as (
-        select account.*, segment from account inner join person using (person_no) where account.source = 'pos'
+        select account.*, segment from account inner join person using (person_no)
+            where account.source = 'pos'
     ),
     versions as (
         select *, city as lives_in, opened_s as version_s, 'members' as file from owned

@@ -1,7 +1,8 @@
 """Dirty rows, planted in known numbers: each is a copy of a good row that is wrong in exactly one way.
 
-Planted rows stand in one file per feed that no other file repeats, and only with the first batch of customers. What
-was planted is kept in the table `planted` (feed, file, reason, is_loaded, key), one row per row.
+Planted rows stand in one file per feed that no other file repeats, and only with the first batch of
+customers. What was planted is kept in the table `planted` (feed, file, reason, is_loaded, key), one row per
+row.
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,8 @@ class DirtyFeed:
         changes: reason to what makes a copy wrong, SQL per column.
         superseded: what makes a copy an older version of the row it is copied from; empty for none.
         in_place: kept kinds that change a good row where it stands, SQL per column.
-        unreadable: a line that cannot be parsed, with `$i` for its number; null where the format has no lines.
+        unreadable: a line that cannot be parsed, with `$i` for its number; null where the format has no
+        lines.
         is_small: few rows whatever the shop's size, so the least number of dirty ones.
     """
 

@@ -1,8 +1,8 @@
 """Random draws as pure SQL functions of seed, stream and id, so that no draw depends on threads or on order.
 
-`hash(seed, stream, id)` alone will not do: DuckDB combines the parts with an exclusive or, so that two streams of
-one id are the same number up to a fixed mask (correlation .998 measured). The outer hash mixes the result once
-more; `tests/unit/demo/test_draws.py` measures what is left.
+`hash(seed, stream, id)` alone will not do: DuckDB combines the parts with an exclusive or, so that two
+streams of one id are the same number up to a fixed mask (correlation .998 measured). The outer hash mixes the
+result once more; `tests/unit/demo/test_draws.py` measures what is left.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,8 @@ import duckdb
 from pipelines.demo.rates import FIRST_DAY
 
 DAY_SECONDS = 86_400
-# Scrambles a running number into one that shows neither its order nor its person: x -> a x + b modulo a prime,
+# Scrambles a running number into one that shows neither its order nor its person: x -> a x + b modulo a
+# prime,
 # a bijection. 10 digits for 2 billion accounts' worth of numbers; the product stays below 2**63.
 _PRIME = 9_999_999_967
 _FACTOR = 618_033_989
@@ -24,10 +25,12 @@ def create_macros(con: duckdb.DuckDBPyConnection, seed: int) -> None:
     """Creates the macros all generating SQL uses.
 
     - `u(stream, id)`: uniform in (0, 1); `below(n, stream, id)`: whole number 0 … n - 1;
-      `normal(stream, id)`; `waiting(mean, stream, id)`: exponential; `gamma2(mean, stream, id)`: gamma, shape 2
+      `normal(stream, id)`; `waiting(mean, stream, id)`: exponential; `gamma2(mean, stream, id)`: gamma, shape
+      2
     - `pick(list, stream, id)`: an element of a list
     - `moment(seconds)`: the local timestamp so many seconds after the first day's midnight
-    - `scrambled(n, salt)`: ten digits that differ for different n; `phone_of(n)`: an eleven-digit mobile number
+    - `scrambled(n, salt)`: ten digits that differ for different n; `phone_of(n)`: an eleven-digit mobile
+    number
     - `money(cents)`: DECIMAL(18,2)
     """
     offset = (seed * 1_000_003) % _PRIME
@@ -43,7 +46,8 @@ def create_macros(con: duckdb.DuckDBPyConnection, seed: int) -> None:
     create macro pick(choices, stream, id) as choices[1 + below(len(choices), stream, id)];
     create macro moment(seconds) as timestamp '{FIRST_DAY} 00:00:00' + to_seconds(cast(seconds as bigint));
     create macro scrambled(n, salt) as
-        lpad(cast((cast(n as bigint) * {_FACTOR} + {offset} + salt * 7777777) % {_PRIME} as varchar), 10, '0');
+        lpad(cast((cast(n as bigint) * {_FACTOR} + {offset} + salt * 7777777) % {_PRIME} as varchar),
+            10, '0');
     create macro phone_digits(n) as
         lpad(cast(1 + (cast(n as bigint) * {_PHONE_FACTOR} + {offset % _PHONE_PRIME}) % {_PHONE_PRIME}
             as varchar), 8, '0');

@@ -1,8 +1,8 @@
 """What an export is: the rows of one feed as its source system would write them, before they become files.
 
-An export's SQL selects the system's own columns and three more: `_file` (the file's name without suffix), `_at` and
-`_key` (the order of rows in a file). Its rows stand in the table `out_<feed>` with `_place` beside, 0 for rows of the
-world and a number from 1 for planted ones (`pipelines.demo.dirt`).
+An export's SQL selects the system's own columns and three more: `_file` (the file's name without suffix),
+`_at` and `_key` (the order of rows in a file). Its rows stand in the table `out_<feed>` with `_place` beside,
+0 for rows of the world and a number from 1 for planted ones (`pipelines.demo.dirt`).
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,8 @@ class Export:
 
 
 def create_export_macros(con: duckdb.DuckDBPyConnection) -> None:
-    """Creates `half(seconds)`, the half-year as files are named by, and `stamp(seconds)`, local time as text."""
+    """Creates `half(seconds)`, the half-year as files are named by, and `stamp(seconds)`, local time as
+    text."""
     first, second, third = (day * DAY_SECONDS for day in _HALVES)
     con.execute(f"""
     create macro half(seconds) as case

@@ -1,7 +1,7 @@
 """From rows to files: sorted, encoded, packed, byte for byte the same whatever the number of threads.
 
-DuckDB writes what it can write; byte order marks, GB18030, gz and broken lines are added in one pass over the file in
-bounded memory, beside DuckDB's next work.
+DuckDB writes what it can write; byte order marks, GB18030, gz and broken lines are added in one pass over the
+file in bounded memory, beside DuckDB's next work.
 """
 
 import gzip
@@ -57,7 +57,8 @@ def write_files(
         part: what follows a file's name where a shop has several batches, such as `_part002`.
         default_file: the file that is written, with a heading only, when there is no row.
         broken_lines: file to the lines that follow its rows.
-        later: gets (plain file, final file, export, broken lines) of each file that `finish` must still turn into
+        later: gets (plain file, final file, export, broken lines) of each file that `finish` must still turn
+        into
             what the source system would write.
     """
     folder = landing / export.feed

@@ -87,8 +87,8 @@ def _read(file: Path) -> Marker | None:
         return Marker.from_json(text)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DemoShopError(
-            f"{file}: is not the marker of a demo shop ({error}). Remove the folder {file.parent} if it holds nothing "
-            "of yours, and write the shop again"
+            f"{file}: is not the marker of a demo shop ({error}). Remove the folder {file.parent} if it "
+            "holds nothing of yours, and write the shop again"
         ) from error
 
 
@@ -117,6 +117,6 @@ def check_replaceable(folder: Path) -> None:
     if strange:
         shown = ", ".join(strange[:3]) + (f" and {len(strange) - 3} more" if len(strange) > 3 else "")
         raise DemoShopError(
-            f"{folder}: holds files that the demo shop did not write ({shown}); nothing was changed. Move them away, "
-            "or give another folder"
+            f"{folder}: holds files that the demo shop did not write ({shown}); nothing was changed. "
+            "Move them away, or give another folder"
         )

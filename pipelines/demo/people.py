@@ -1,7 +1,7 @@
 """True people in their households: table `person`, one row per customer of the demo shop.
 
-`person_no` counts from 0 through all batches. Times ending in `_s` are seconds since the first day's midnight, local
-time, and may be negative (before the world's first day).
+`person_no` counts from 0 through all batches. Times ending in `_s` are seconds since the first day's
+midnight, local time, and may be negative (before the world's first day).
 """
 
 import duckdb
@@ -86,7 +86,8 @@ def create_people(con: duckdb.DuckDBPyConnection, first: int, count: int) -> Non
         pick({texts(words.PHONE_PREFIXES)}, 'old prefix', person_no) || phone_digits(person_no * 2 + 1)
             as old_phone,
         -- The head's number is the one that a household shares.
-        pick({texts(words.PHONE_PREFIXES)}, 'prefix', head_no) || phone_digits(head_no * 2) as household_phone,
+        pick({texts(words.PHONE_PREFIXES)}, 'prefix', head_no) || phone_digits(head_no * 2)
+            as household_phone,
         lower(replace(replace(family_latin, '''', ''), 'ü', 'v')) || '.' || lower(given_latin)
             || to_base(cast(scrambled(person_no, 1) as bigint), 36)
             || '@' || pick({texts(words.EMAIL_DOMAINS)}, 'domain', person_no) as email,

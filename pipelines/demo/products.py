@@ -16,7 +16,8 @@ class Category:
     """A category and how people buy it.
 
     Attributes:
-        rhythm: regular (gamma gaps, shape 2), irregular and durable (exponential gaps), seasonal (within windows).
+        rhythm: regular (gamma gaps, shape 2), irregular and durable (exponential gaps), seasonal (within
+        windows).
         share: of buyers who need it.
         gap_days: mean gap between purchases of a regular customer; for a seasonal one unused.
         extra_lines: lines of a purchase are 1 plus 0 … this, uniformly.
@@ -55,7 +56,7 @@ def category_no(code: str) -> int:
 
 
 def create_products(con: duckdb.DuckDBPyConnection) -> None:
-    """Creates `category`, `product`, `promotion` (per category, in seconds) and `price_day` (per product and day)."""
+    """Creates `category`, `product`, `promotion` (times in seconds) and `price_day` (prices in cents)."""
     rows = ", ".join(
         f"({number}, '{each.code}', '{each.rhythm}', {each.share}, {each.gap_days}, {each.extra_lines}, "
         f"{each.price[0]}, {each.price[1]}, {each.replenishment_days or 'null'}, "
@@ -83,7 +84,8 @@ def create_products(con: duckdb.DuckDBPyConnection) -> None:
             category_no,
             code as category,
             'P' || lpad(cast(10001 + product_no * 7 as varchar), 6, '0') as product_id,
-            nouns[1 + product_no % len(nouns)] || ' ' || pick({texts(words.PRODUCT_KINDS)}, 'kind of', product_no)
+            nouns[1 + product_no % len(nouns)] || ' ' || 
+                pick({texts(words.PRODUCT_KINDS)}, 'kind of', product_no)
             || ' ' || cast(1 + product_no % 9 as varchar) || '号' as name,
             -- Prices end in .00 or .90, cheap goods are more frequent.
             cast(
@@ -95,17 +97,19 @@ def create_products(con: duckdb.DuckDBPyConnection) -> None:
                 cast((120 + 500 * u('rise at', product_no)) as bigint) * {DAY_SECONDS}, null
             ) as rise_s,
             {low} + below({high - low + 1}, 'rise', product_no) as rise_percent,
-            -- The first goods of a category are always there: somebody must be able to buy from the first day on.
+            -- The first goods of a category are always there: there must be something to buy.
             place >= 8 and u('launched', product_no) < {rates.LAUNCHED_LATER_SHARE} as is_later,
             place < 8 or u('discontinued', product_no) >= {rates.DISCONTINUED_SHARE} as is_active,
-            if(u('stock', product_no) < {rates.OUT_OF_STOCK_SHARE}, 0, 20 + below(900, 'units', product_no)) as stock,
+            if(u('stock', product_no) < {rates.OUT_OF_STOCK_SHARE}, 0, 20 + below(900, 'units', product_no))
+                as stock,
             replenishment_days
         from numbered
     )
     select
         * exclude (margin_draw, place),
         cast(base_cents * (0.45 + 0.3 * margin_draw) as bigint) as cost_cents,
-        if(is_later, cast((60 + 500 * u('launch day', product_no)) as bigint), -400 - place * 5) * {DAY_SECONDS}
+        if(is_later, cast(60 + 500 * u('launch day', product_no) as bigint), -400 - place * 5)
+            * {DAY_SECONDS}
             as launched_s
     from drawn
     order by product_no

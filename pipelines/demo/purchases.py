@@ -1,8 +1,9 @@
 """What people buy: tables `need`, `purchase`, `line` and `return_line`.
 
-Every person has needs, one per category at most, each a renewal process with a personal rate, up to the person's
-drop-out. A purchase is one visit for one need; what campaigns wake comes on top (`pipelines.demo.campaigns`).
-`purchase_no` is a thousand times the person's number plus the visit's place in the person's life.
+Every person has needs, one per category at most, each a renewal process with a personal rate, up to the
+person's drop-out. A purchase is one visit for one need; what campaigns wake comes on top
+(`pipelines.demo.campaigns`). `purchase_no` is a thousand times the person's number plus the visit's place in
+the person's life.
 """
 
 import duckdb
@@ -82,7 +83,7 @@ def create_visits(con: duckdb.DuckDBPyConnection) -> None:
     ),
     seasonal as (
         select person_no, category_no, extra_lines, from_s, until_s, need_no * 128 + season_no as visit_no,
-            cast({DAY_SECONDS} * (season[1] + (season[2] - season[1]) * u('season', need_no * 128 + season_no))
+            cast({DAY_SECONDS} * (season[1] + (season[2] - season[1]) * u('season', visit_no))
                 as bigint) as at_s
         from seasons
         where u('in season', need_no * 128 + season_no) < 0.75
@@ -122,18 +123,23 @@ def create_visits(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def create_purchases(con: duckdb.DuckDBPyConnection) -> None:
-    """Creates `purchase` from `visit` and `woken_visit`: channel, account, order number, coupon, discount, delivery.
+    """Creates `purchase` from `visit` and `woken_visit`: channel, account, order number, coupon, discount,
+    delivery.
 
     A purchase without a customer key (a card left at home) keeps its true person here and in the truth only.
     """
-    con.execute(f"""
+    con.execute("""
     create or replace table buyer_account as
     select
         person_no,
-        max(account_key) filter (where slot = 0) as online_1, max(opened_s) filter (where slot = 0) as online_1_s,
-        max(account_key) filter (where slot = 1) as online_2, max(opened_s) filter (where slot = 1) as online_2_s,
-        max(account_key) filter (where slot = 2) as store_1, max(opened_s) filter (where slot = 2) as store_1_s,
-        max(account_key) filter (where slot = 3) as store_2, max(opened_s) filter (where slot = 3) as store_2_s
+        max(account_key) filter (where slot = 0) as online_1,
+        max(opened_s) filter (where slot = 0) as online_1_s,
+        max(account_key) filter (where slot = 1) as online_2,
+        max(opened_s) filter (where slot = 1) as online_2_s,
+        max(account_key) filter (where slot = 2) as store_1,
+        max(opened_s) filter (where slot = 2) as store_1_s,
+        max(account_key) filter (where slot = 3) as store_2,
+        max(opened_s) filter (where slot = 3) as store_2_s
     from account
     where source in ('ecommerce', 'pos')
     group by person_no
@@ -155,7 +161,8 @@ def create_purchases(con: duckdb.DuckDBPyConnection) -> None:
                 when store_1 is null or store_1_s > at_s then 'ecommerce'
                 when online_1 is null or online_1_s > at_s then 'pos'
                 -- Everybody has a share of online purchases of their own.
-                when u('channel', purchase_no) < 0.15 + 0.7 * u('online share', visits.person_no) then 'ecommerce'
+                when u('channel', purchase_no) < 0.15 + 0.7 * u('online share', visits.person_no)
+                    then 'ecommerce'
                 else 'pos'
             end as channel
         from visits
@@ -189,8 +196,8 @@ def create_purchases(con: duckdb.DuckDBPyConnection) -> None:
             ) then 'SAVE{rates.COUPON_PERCENT}'
         end as coupon,
         -- The effect of a campaign is one of purchases that stand.
-        channel = 'ecommerce' and campaign_no is null and u('cancelled', purchase_no) < {rates.CANCELLED_SHARE}
-            as is_cancelled,
+        channel = 'ecommerce' and campaign_no is null
+            and u('cancelled', purchase_no) < {rates.CANCELLED_SHARE} as is_cancelled,
         if(
             channel = 'ecommerce' and u('order discount', purchase_no) < {rates.ORDER_DISCOUNT_SHARE},
             {rates.ORDER_DISCOUNT_CENTS}, 0
@@ -208,7 +215,7 @@ def create_purchases(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def create_lines(con: duckdb.DuckDBPyConnection) -> None:
-    """Creates `line` (goods bought, money in cents) and `return_line` (goods that came back) from `purchase`."""
+    """Creates `line` (goods bought, money in cents) and `return_line` (goods that came back)."""
     size = rates.PRODUCTS_PER_CATEGORY
     con.execute(f"""
     create or replace table line as
@@ -240,7 +247,8 @@ def create_lines(con: duckdb.DuckDBPyConnection) -> None:
     ),
     priced as (
         select available.*, list_cents,
-            1 + cast(u('more', line_id) < 0.25 as bigint) + cast(u('more', line_id) < 0.06 as bigint) as units,
+            1 + cast(u('more', line_id) < 0.25 as bigint) + cast(u('more', line_id) < 0.06 as bigint)
+                as units,
             promotion_percent + if(coupon is null, 0, {rates.COUPON_PERCENT}) as percent
         from available
         inner join price_day using (product_no, day)
@@ -269,7 +277,8 @@ def create_lines(con: duckdb.DuckDBPyConnection) -> None:
     select
         line_id, purchase_no, product_no, units, list_cents, amount_cents, channel, returned_s,
         u('states order', line_id) < {rates.RETURN_STATES_ORDER_SHARE} as states_order,
-        if(channel = 'ecommerce', 'R', 'Q') || scrambled(purchase_no, 8) || cast(line_no as varchar) as return_id
+        if(channel = 'ecommerce', 'R', 'Q') || scrambled(purchase_no, 8) || cast(line_no as varchar)
+            as return_id
     from candidates
     where u('returned', line_id) < if(is_bad, 0.35, {rates.RETURN_SHARE}) and returned_s < {_END_S}
     order by line_id

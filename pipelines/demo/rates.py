@@ -9,14 +9,14 @@ from datetime import date
 GENERATOR_VERSION = 1
 """Part of the marker: a shop that another version wrote is written anew."""
 
-# --- the calendar: two years that end on a fixed date, in local time -------------------------------------------
+# --- the calendar: two years that end on a fixed date, in local time ---
 FIRST_DAY = date(2024, 1, 1)
 LAST_DAY = date(2025, 12, 31)
 DAYS = 731
 TIME_ZONE = "Asia/Shanghai"
 CURRENCY = "CNY"
 
-# --- size ------------------------------------------------------------------------------------------------------
+# --- size ---
 DEFAULT_SEED = 20260101
 MIN_CUSTOMERS = 100
 MAX_CUSTOMERS = 5_000_000
@@ -26,7 +26,7 @@ BATCH_CUSTOMERS = 60_000
 # From here on plain text gives way to Parquet and gz for the large feeds.
 COMPRESSED_FROM_CUSTOMERS = 1_000_000
 
-# --- people and households -------------------------------------------------------------------------------------
+# --- people and households ---
 BLOCK_PEOPLE = 6
 # How six people live together: which household each belongs to.
 HOUSEHOLD_PATTERNS = (
@@ -49,7 +49,7 @@ SEGMENT_SHARES = {"loyal": 0.25, "regular": 0.45, "occasional": 0.30}
 # Factor on the gaps between purchases.
 SEGMENT_GAP = {"loyal": 0.75, "regular": 1.0, "occasional": 1.7}
 
-# --- accounts --------------------------------------------------------------------------------------------------
+# --- accounts ---
 ONLINE_SHARE = 0.75
 STORE_SHARE = 0.60
 SECOND_ONLINE_SHARE = 0.07
@@ -89,7 +89,7 @@ DEVICE_WITHOUT_ACCOUNT_SHARE = 0.08
 # The promise of the demo shop; a test holds the world to it.
 MIN_UNCONNECTED_PAIR_SHARE = 0.08
 
-# --- products --------------------------------------------------------------------------------------------------
+# --- products ---
 PRODUCTS_PER_CATEGORY = 40
 PRICE_RISE_SHARE = 0.3
 PRICE_RISE_PERCENT = (8, 25)
@@ -99,7 +99,7 @@ OUT_OF_STOCK_SHARE = 0.06
 PROMOTION_MONTH_SHARE = 0.3
 PROMOTION_PERCENT = (8, 25)
 
-# --- purchases -------------------------------------------------------------------------------------------------
+# --- purchases ---
 GAP_SPREAD = 0.35  # standard deviation of the logarithm of personal mean gaps
 MAX_PURCHASES_PER_NEED = 90
 # Who has no other need has one of these.
@@ -121,7 +121,7 @@ LATE_DELIVERY_SHARE = 0.05
 ANONYMOUS_RECEIPT_SHARE = 0.08
 STORES = 24
 
-# --- web -------------------------------------------------------------------------------------------------------
+# --- web ---
 BROWSE_GAP_DAYS = 85
 BROWSE_AFTER_DROPOUT_SHARE = 0.12
 SESSION_BEFORE_PURCHASE_SHARE = 0.92
@@ -129,7 +129,7 @@ LOGGED_IN_SHARE = 0.6
 MAX_BROWSE_SESSIONS = 60
 REGISTRANT_SESSIONS = 6
 
-# --- sleep and its causes --------------------------------------------------------------------------------------
+# --- sleep and its causes ---
 DROPOUT_SHARE = 0.55
 DROPOUT_MEAN_DAYS = 380
 # Nobody drops out in the last days: whether they did could not be known.
@@ -165,14 +165,14 @@ OVERLOAD_WITHIN_DAYS = 60
 BOUNCED_LETTERS = 5
 LATE_DELIVERY_EVIDENCE_DAYS = 9
 
-# --- service and permissions -----------------------------------------------------------------------------------
+# --- service and permissions ---
 TICKET_PER_ORDER_SHARE = 0.05
 CONSENT_GRANTED_SHARES = {"email": 0.72, "sms": 0.68, "push": 0.55, "phone": 0.35, "social": 0.30}
 CONSENT_WITHDRAWN_SHARE = 0.07
 PROFILING_CONSENT_SHARE = 0.5
 SOCIAL_EXPORT_CONSENT_SHARE = 0.3
 
-# --- campaigns -------------------------------------------------------------------------------------------------
+# --- campaigns ---
 # Days from the first day; the last leaves a month for its effect.
 CAMPAIGN_DAYS = (95, 180, 265, 350, 440, 520, 605, 680)
 CAMPAIGN_SILENCE_DAYS = 60
@@ -200,7 +200,7 @@ REPLY_SHARE = 0.02
 UNSUBSCRIBE_SHARE = 0.006
 REDEEM_SHARE = 0.8  # of those whom an offer woke
 
-# --- dirty rows ------------------------------------------------------------------------------------------------
+# --- dirty rows ---
 DIRTY_ROWS_MIN = 3
 DIRTY_ROWS_MAX = 20
 CUSTOMERS_PER_DIRTY_ROW = 1_000

@@ -39,10 +39,12 @@ def create_tickets(con: duckdb.DuckDBPyConnection) -> None:
     ),
     raised as (
         -- People the help desk knows by phone or e-mail alone.
-        select account_no * 4 + place as ticket_no, person_no, null as account_id, null as member_id, email, phone,
+        select account_no * 4 + place as ticket_no, person_no, null as account_id, null as member_id, email,
+            phone,
             cast(greatest(opened_s, 0) + u('contact', account_no * 4 + place)
                 * ({_END_S - 5 * DAY_SECONDS} - greatest(opened_s, 0)) as bigint) as opened_s,
-            if(u('contact kind', account_no * 4 + place) < 0.7, 'enquiry', 'feedback') as kind, 'other' as topic,
+            if(u('contact kind', account_no * 4 + place) < 0.7, 'enquiry', 'feedback') as kind, 'other'
+                as topic,
             cast(null as varchar) as order_id, false as is_bad
         from account, unnest(range(1 + below(2, 'contacts', account_no))) as contacts(place)
         where source = 'helpdesk'
@@ -75,7 +77,8 @@ def create_tickets(con: duckdb.DuckDBPyConnection) -> None:
     ),
     handled as (
         select *,
-            cast(opened_s + waiting(if(is_bad, 6.0, 1.0) * {DAY_SECONDS}, 'solved', ticket_no) as bigint) as solved_s
+            cast(opened_s + waiting(if(is_bad, 6.0, 1.0) * {DAY_SECONDS}, 'solved', ticket_no) as bigint)
+                as solved_s
         from raised
         where opened_s >= 0 and opened_s < {_END_S - DAY_SECONDS}
     )
@@ -138,7 +141,8 @@ def create_devices(con: duckdb.DuckDBPyConnection) -> None:
     select
         person_no,
         'D' || scrambled(account_no, 14) as device_id,
-        if(u('no account', account_no) < {rates.DEVICE_WITHOUT_ACCOUNT_SHARE}, null, account_key) as account_key,
+        if(u('no account', account_no) < {rates.DEVICE_WITHOUT_ACCOUNT_SHARE}, null, account_key)
+            as account_key,
         md5('token' || cast(account_no as varchar)) as push_token,
         pick(['apns', 'huawei', 'xiaomi', 'fcm'], 'vendor', account_no) as vendor,
         u('enabled', account_no) < {rates.DEVICE_ENABLED_SHARE} as enabled,
@@ -150,7 +154,8 @@ def create_devices(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def create_survey_answers(con: duckdb.DuckDBPyConnection) -> None:
-    """Creates `survey_answer`: few sleepers name their cause, a tenth of them a wrong one; others give a score."""
+    """Creates `survey_answer`: few sleepers name their cause, a tenth of them a wrong one; others give a
+    score."""
     con.execute(f"""
     create or replace table survey_answer as
     with keyed as (
@@ -186,7 +191,8 @@ def create_survey_answers(con: duckdb.DuckDBPyConnection) -> None:
         cause as true_cause,
         case
             when names_cause and errs
-                then pick(list_filter({texts(rates.CAUSE_SHARES)}, lambda name: name <> cause), 'error', person_no)
+                then pick(list_filter({texts(rates.CAUSE_SHARES)}, lambda name: name <> cause), 'error',
+                    person_no)
             when names_cause then cause
         end as reason_code,
         if(names_cause, 2 + below(5, 'score', person_no), 6 + below(5, 'score', person_no)) as score

@@ -1,9 +1,8 @@
-"""Writing the demo shop: batch by batch of customers, beside the place where it goes, then moved there whole."""
+"""Writing the demo shop: batch by batch of customers, beside its place, then moved there whole."""
 
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,8 +108,8 @@ def write_demo_shop(
 ) -> DemoShop:
     """Writes the demo shop's files to `landing` and what is true of it to `truth`, or neither.
 
-    A demo shop that is there is replaced; any other file in the two folders is an error. The same customers and seed
-    give the same bytes, whatever the threads.
+    A demo shop that is there is replaced; any other file in the two folders is an error. The same customers
+    and seed give the same bytes, whatever the threads.
 
     Args:
         landing: gets a folder per feed, and the marker last.
@@ -143,15 +142,17 @@ def write_demo_shop(
                 threads=threads,
                 memory_limit=memory_limit,
             )
-            return _put_in_place(landing, new_landing, truth, new_truth, customers, seed, feeds)
-    except OSError as error:
+            _write_markers((new_landing, new_truth), customers=customers, seed=seed, feeds=feeds)
+            return _put_in_place(landing, new_landing, truth, new_truth)
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise DemoShopError(f"the demo shop cannot be written: {error}") from error
 
 
 def _check_arguments(landing: Path, truth: Path, customers: int, seed: int, threads: int | None) -> None:
     if not rates.MIN_CUSTOMERS <= customers <= rates.MAX_CUSTOMERS:
         raise DemoShopError(
-            f"customers: {customers} is out of range; accepted: {rates.MIN_CUSTOMERS} to {rates.MAX_CUSTOMERS}"
+            f"customers: {customers} is out of range; "
+            f"accepted: {rates.MIN_CUSTOMERS} to {rates.MAX_CUSTOMERS}"
         )
     if not 0 <= seed < 2**40:
         raise DemoShopError(f"seed: {seed} is out of range; accepted: 0 to {2**40 - 1}")
@@ -177,16 +178,10 @@ def _beside(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _put_in_place(
-    landing: Path,
-    new_landing: Path,
-    truth: Path,
-    new_truth: Path,
-    customers: int,
-    seed: int,
-    feeds: dict[str, FeedCounts],
-) -> DemoShop:
-    for folder in (new_landing, new_truth):
+def _write_markers(
+    folders: Sequence[Path], *, customers: int, seed: int, feeds: dict[str, FeedCounts]
+) -> None:
+    for folder in folders:
         marker = Marker(
             customers=customers,
             seed=seed,
@@ -196,6 +191,9 @@ def _put_in_place(
             files=files_below(folder),
         )
         (folder / PARTIAL_NAME).write_text(marker.to_json(), encoding="utf-8")
+
+
+def _put_in_place(landing: Path, new_landing: Path, truth: Path, new_truth: Path) -> DemoShop:
     # From here until the last line the old shop is no longer a complete one, and the new one not yet.
     if (landing / MARKER_NAME).is_file():
         (landing / MARKER_NAME).rename(landing / PARTIAL_NAME)
@@ -206,7 +204,7 @@ def _put_in_place(
         new.rename(folder)
         shutil.rmtree(replaced, ignore_errors=True)
     for folder in (truth, landing):
-        os.replace(folder / PARTIAL_NAME, folder / MARKER_NAME)
+        (folder / PARTIAL_NAME).replace(folder / MARKER_NAME)
     written = read_marker(landing)
     if written is None:
         raise DemoShopError(f"{landing / MARKER_NAME}: was written and is not there")
@@ -226,7 +224,12 @@ def _write_world(
         ThreadPoolExecutor(max_workers=1) as background,
     ):
         con.execute(f"set temp_directory = {literal(spill)}")
-        con.execute(f"set memory_limit = {literal(memory_limit)}")
+        try:
+            con.execute(f"set memory_limit = {literal(memory_limit)}")
+        except duckdb.Error as error:
+            raise DemoShopError(
+                f"memory_limit: {memory_limit!r} is no amount of memory; accepted: such as 4GB"
+            ) from error
         if threads is not None:
             con.execute(f"set threads = {threads}")
         con.execute("set enable_progress_bar = false")
@@ -238,7 +241,16 @@ def _write_world(
             for export in EXPORTS:
                 if export.once and batch:
                     continue
-                written += _write_feed(con, export, landing, customers, part, batch == 0, background, pending)
+                written += _write_feed(
+                    con,
+                    export,
+                    landing,
+                    customers=customers,
+                    part=part,
+                    is_first=batch == 0,
+                    background=background,
+                    pending=pending,
+                )
             truth.write_truth(con, truth_folder, batch)
             for future in pending:
                 future.result()
@@ -277,6 +289,7 @@ def _write_feed(
     con: duckdb.DuckDBPyConnection,
     export: Export,
     landing: Path,
+    *,
     customers: int,
     part: str,
     is_first: bool,

@@ -22,7 +22,8 @@ ORDERS = Export(
     gz="always",
     select=f"""
     with final as (
-        select order_id, account_key, at_s, order_discount_cents, coupon, shop_channel, promised_s, delivered_s,
+        select order_id, account_key, at_s, order_discount_cents, coupon, shop_channel, promised_s,
+            delivered_s,
             case
                 when is_cancelled then 'cancelled'
                 when delivered_s < {_END_S} then 'completed'
@@ -48,7 +49,8 @@ ORDERS = Export(
         from final
         where half(at_s) <> half(updated_s)
         union all
-        select return_id, account_key, returned_s, 0, null, 'web', null, null, 'return', returned_s, null, null,
+        select return_id, account_key, returned_s, 0, null, 'web', null, null, 'return', returned_s, null,
+            null,
             half(returned_s)
         from returned
     )
@@ -82,11 +84,13 @@ ORDER_LINES = Export(
         inner join purchase using (purchase_no)
         where line.channel = 'ecommerce'
         union all
-        select order_id, 90, null, 'shipping', 1, {rates.SHIPPING_CENTS}, {rates.SHIPPING_CENTS}, 0, null, at_s
+        select order_id, 90, null, 'shipping', 1, {rates.SHIPPING_CENTS}, {rates.SHIPPING_CENTS}, 0, null,
+            at_s
         from purchase
         where channel = 'ecommerce' and u('shipping', purchase_no) < {rates.SHIPPING_LINE_SHARE}
         union all
-        select order_id, 91, null, 'discount', 1, -{_DISCOUNT_LINE_CENTS}, -{_DISCOUNT_LINE_CENTS}, 0, null, at_s
+        select order_id, 91, null, 'discount', 1, -{_DISCOUNT_LINE_CENTS}, -{_DISCOUNT_LINE_CENTS}, 0, null,
+            at_s
         from purchase
         where channel = 'ecommerce' and u('discount line', purchase_no) < {rates.DISCOUNT_LINE_SHARE}
         union all
@@ -137,7 +141,8 @@ RECEIPTS = Export(
         inner join purchase using (purchase_no)
         where line.channel = 'pos' and u('anonymous', purchase_no) < {rates.ANONYMOUS_RECEIPT_SHARE}
         union all
-        select return_id, 1, if(is_card_forgotten, null, account_key), store_id, returned_s, product_no, -units,
+        select return_id, 1, if(is_card_forgotten, null, account_key), store_id, returned_s,
+            product_no, -units,
             -amount_cents, 0, null, if(states_order, order_id, null)
         from return_line
         inner join purchase using (purchase_no)
@@ -172,7 +177,8 @@ PRODUCTS = Export(
     once=True,
     select=f"""
     with versions as (
-        select *, base_cents as price_cents, true as on_sale, stock as units, 0 as updated_s, 'catalogue_2024' as file
+        select *, base_cents as price_cents, true as on_sale, stock as units, 0
+            as updated_s, 'catalogue_2024' as file
         from product
         where not is_later
         union all

@@ -7,12 +7,12 @@
 | `person` | a true customer | kind, segment, household_no, joined_at |
 | `household` | people who live together | people, phone that some of them share |
 | `account` | an account in one system | source, account_key, person_no, normalised phone and e-mail |
-| `account_pair` | two accounts of one person | shares_identifier, is_clean (by one nobody else has), is_reachable (by a \
-chain of clean ones), is_connected (by a chain of any) |
+| `account_pair` | two accounts of one person | shares_identifier, is_clean (by one nobody else has), \
+is_reachable (by a chain of clean ones), is_connected (by a chain of any) |
 | `need` | a person's need for a category | gap_days (true mean), until (drop-out or the end) |
 | `sleep` | a person that dropped out | dropout_at, cause, sub_reason, has_evidence |
 | `evidence` | a trace that was laid | cause, is_decoy, at |
-| `purchase` | an order or receipt | person_no (also where no card was shown), campaign_no if a campaign caused it |
+| `purchase` | an order or receipt | person_no (also without a card), campaign_no if a campaign caused it |
 | `campaign_effect` | segment × channel × offer | effect: probability of one more purchase in 28 days |
 | `campaign_assignment` | a customer in a campaign | effect, is_control, is_woken |
 | `survey_answer` | an answer | true_cause beside the one that was named |
@@ -37,7 +37,8 @@ PER_BATCH = {
         from person group by household_no order by household_no
     """,
     "account": """
-        select account_no, person_no, household_no, source, account_key, phone_norm, email_norm, linked_key, name,
+        select account_no, person_no, household_no, source, account_key, phone_norm, email_norm, linked_key,
+            name,
             moment(opened_s) as opened_at
         from account order by account_no
     """,
@@ -52,7 +53,8 @@ PER_BATCH = {
         from sleep order by person_no
     """,
     "evidence": """
-        select person_no, cause, is_decoy, moment(at_s) as happened_at from evidence order by person_no, is_decoy
+        select person_no, cause, is_decoy, moment(at_s) as happened_at 
+        from evidence order by person_no, is_decoy
     """,
     "purchase": """
         select order_id, person_no, channel, account_key, is_card_forgotten, is_cancelled, campaign_no,

@@ -1,4 +1,5 @@
-"""What people do in the shop's pages and app: table `web_event`, from sessions before purchases and between."""
+"""What people do in the shop's pages and app: table `web_event`, from sessions before purchases and
+between."""
 
 import duckdb
 
@@ -12,8 +13,9 @@ _END_S = rates.DAYS * DAY_SECONDS
 def create_web_events(con: duckdb.DuckDBPyConnection) -> None:
     """Creates `web_event` from `purchase`, `line`, `need`, `account` and `evidence`.
 
-    A session before an online purchase ends in the cart; a browsing session has views and searches. The account is
-    known only in sessions in which the visitor logs in. Who has several devices has several visitor ids.
+    A session before an online purchase ends in the cart; a browsing session has views and searches. The
+    account is known only in sessions in which the visitor logs in. Who has several devices has several
+    visitor ids.
     """
     con.execute(f"""
     create or replace table web_session as
@@ -51,7 +53,8 @@ def create_web_events(con: duckdb.DuckDBPyConnection) -> None:
         select person_no, 6000000000 + person_no * 64 + place as session_no,
             below({len(CATEGORIES)}, 'browsed', person_no * 64 + place) as category_no,
             cast(greatest(opened_s, 0)
-                + ({_END_S} - 8 * 3600 - greatest(opened_s, 0)) * u('visit at', person_no * 64 + place) as bigint)
+                + ({_END_S} - 8 * 3600 - greatest(opened_s, 0)) * u('visit at', person_no * 64 + place)
+                    as bigint)
                 as from_s,
             2 + below(9, 'visit events', person_no * 64 + place) as events,
             account_key, false as is_purchase, until_s, faded_s,

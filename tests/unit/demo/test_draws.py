@@ -1,4 +1,4 @@
-"""The draws: uniform, independent between streams and neighbours, and functions of seed, stream and id alone."""
+"""The draws: uniform, and independent between seeds, streams and neighbours."""
 
 import duckdb
 import pytest

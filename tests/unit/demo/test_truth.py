@@ -86,7 +86,8 @@ def test_causes_are_hard_to_see(truth: duckdb.DuckDBPyConnection) -> None:
     assert causes == 6
     decoys, buyers = one(
         truth,
-        "select (select count(*) from evidence where is_decoy), (select count(*) from person where kind = 'buyer')",
+        "select (select count(*) from evidence where is_decoy), "
+        "(select count(*) from person where kind = 'buyer')",
     )
     assert decoys / buyers == pytest.approx(0.20, abs=0.01)
     assert one(
@@ -152,7 +153,9 @@ def test_density_is_full(large_shop: DemoShop) -> None:
 
 def test_every_rhythm_keeps_its_time(truth: duckdb.DuckDBPyConnection) -> None:
     gaps = dict(
-        truth.execute("select rhythm, median(gap_days) from need where rhythm <> 'seasonal' group by 1").fetchall()
+        truth.execute(
+            "select rhythm, median(gap_days) from need where rhythm <> 'seasonal' group by 1"
+        ).fetchall()
     )
     assert gaps["regular"] < gaps["irregular"] < gaps["durable"]
 
@@ -160,8 +163,8 @@ def test_every_rhythm_keeps_its_time(truth: duckdb.DuckDBPyConnection) -> None:
 def test_holdouts_are_random(truth: duckdb.DuckDBPyConnection) -> None:
     assigned, controls, woken_controls = one(
         truth,
-        "select count(*), count(*) filter (where is_control), count(*) filter (where is_control and is_woken) "
-        "from campaign_assignment",
+        "select count(*), count(*) filter (where is_control), "
+        "count(*) filter (where is_control and is_woken) from campaign_assignment",
     )
     share = rates.CAMPAIGN_CONTROL_SHARE
     assert abs(controls - share * assigned) < 4 * math.sqrt(assigned * share * (1 - share))

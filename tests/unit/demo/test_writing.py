@@ -1,12 +1,35 @@
 """Writing: whole or not at all, never over somebody else's files, in as many batches as it takes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import truth_of, write_into
 
-from pipelines.demo import DemoShop, DemoShopError, has_demo_shop, rates, read_marker, shop, write_demo_shop
+from pipelines.demo import (
+    DemoShop,
+    DemoShopError,
+    FeedCounts,
+    has_demo_shop,
+    rates,
+    read_marker,
+    shop,
+    write_demo_shop,
+)
 from pipelines.demo.marker import MARKER_NAME
+
+
+@pytest.fixture
+def tiny_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A world of two files, where only the writing matters."""
+
+    def write(landing: Path, truth: Path, *, seed: int, **_: object) -> dict[str, FeedCounts]:
+        for folder, name in ((landing, "pos_sales/sales.csv"), (truth, "person/part-000.parquet")):
+            (folder / name).parent.mkdir()
+            (folder / name).write_text(f"seed {seed}\n", encoding="utf-8")
+        return {}
+
+    monkeypatch.setattr(shop, "_write_world", write)
 
 
 def test_the_marker_says_what_is_there(small_shop: DemoShop, tmp_path: Path) -> None:
@@ -20,14 +43,20 @@ def test_the_marker_says_what_is_there(small_shop: DemoShop, tmp_path: Path) -> 
     assert read_marker(tmp_path / "nowhere") is None
 
 
-def test_a_shop_with_a_file_missing_or_cut_is_none(tmp_path: Path) -> None:
+def test_a_shop_with_a_file_missing_or_cut_is_none(tmp_path: Path, tiny_world: None) -> None:
     written = write_into(tmp_path, customers=100)
-    file = written.landing / "survey_responses" / "survey.csv"
+    file = written.landing / "pos_sales" / "sales.csv"
     whole = file.read_bytes()
     file.write_bytes(whole[:-1])
     assert not has_demo_shop(written.landing, customers=100)
     file.unlink()
     assert not has_demo_shop(written.landing, customers=100)
+
+
+def test_a_memory_limit_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DemoShopError, match="memory_limit: 'plenty' is no amount of memory"):
+        write_demo_shop(tmp_path / "landing", tmp_path / "truth", customers=100, memory_limit="plenty")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -50,12 +79,16 @@ def test_files_of_somebody_else_are_never_touched(tmp_path: Path, folder: str) -
     theirs = tmp_path / folder / "pos_sales" / "mine.csv"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("receipt\n", encoding="utf-8")
-    with pytest.raises(DemoShopError, match=r"holds files that the demo shop did not write \(pos_sales/mine.csv\)"):
+    with pytest.raises(
+        DemoShopError, match=r"holds files that the demo shop did not write \(pos_sales/mine.csv\)"
+    ):
         write_into(tmp_path, customers=100)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [theirs]
 
 
-def test_a_file_dropped_into_a_demo_shop_keeps_it_from_being_replaced(tmp_path: Path) -> None:
+def test_a_file_dropped_into_a_demo_shop_keeps_it_from_being_replaced(
+    tmp_path: Path, tiny_world: None
+) -> None:
     written = write_into(tmp_path, customers=100)
     (written.landing / "pos_sales" / "today.csv").write_text("x\n", encoding="utf-8")
     with pytest.raises(DemoShopError, match=r"pos_sales/today\.csv"):
@@ -76,7 +109,9 @@ def test_folders_in_one_another_and_broken_markers_are_refused(tmp_path: Path) -
 def test_a_failure_half_way_leaves_the_old_shop_and_no_leftovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = write_into(tmp_path, customers=100)
+    with monkeypatch.context() as patch:
+        patch.setattr(shop, "_write_world", lambda landing, truth, **_: {})
+        written = write_into(tmp_path, customers=100)
 
     def fail(*_: object) -> None:
         raise OSError("no space left on device")
@@ -88,45 +123,47 @@ def test_a_failure_half_way_leaves_the_old_shop_and_no_leftovers(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo_truth", "landing"]
 
 
-@pytest.mark.parametrize("moment", ["replace", "second_rename"])
-def test_a_kill_while_moving_in_is_seen_and_mended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+@pytest.mark.parametrize("call", range(1, 8))
+def test_a_kill_at_any_moment_of_the_move_is_seen_and_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_world: None, call: int
 ) -> None:
     class Killed(BaseException):
         pass
 
     write_into(tmp_path, customers=100)
+    calls: list[object] = []
+
+    def counted(function: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(*arguments: object) -> object:
+            calls.append(arguments)
+            if len(calls) == call:
+                raise Killed
+            return function(*arguments)
+
+        return wrapped
+
     with monkeypatch.context() as patch:
-        if moment == "replace":
-            patch.setattr(shop.os, "replace", _raiser(Killed))
-        else:
-            patch.setattr(shop.shutil, "rmtree", _on_call(shop.shutil.rmtree, 5, Killed))
+        # Five renames of the marker and the two folders, then both markers.
+        patch.setattr(Path, "rename", counted(Path.rename))
+        patch.setattr(Path, "replace", counted(Path.replace))
         with pytest.raises(Killed):
             write_into(tmp_path, customers=100, seed=2)
-    assert not has_demo_shop(tmp_path / "landing", customers=100)
+    # Before the first rename the old shop is whole; the new one is not before the last step.
+    assert has_demo_shop(tmp_path / "landing", customers=100) == (call == 1)
     assert not has_demo_shop(tmp_path / "landing", customers=100, seed=2)
     written = write_into(tmp_path, customers=100, seed=2)
     assert has_demo_shop(written.landing, customers=100, seed=2)
+    assert (written.truth / "person/part-000.parquet").read_text(encoding="utf-8") == "seed 2\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo_truth", "landing"]
 
 
-def _raiser(error: type[BaseException]):
-    def raise_it(*_: object) -> None:
-        raise error
-
-    return raise_it
-
-
-def _on_call(function, number: int, error: type[BaseException]):
-    calls = []
-
-    def counted(*arguments: object, **named: object) -> object:
-        calls.append(arguments)
-        if len(calls) == number:
-            raise error
-        return function(*arguments, **named)
-
-    return counted
+def test_what_a_killed_call_left_beside_is_removed(tmp_path: Path, tiny_world: None) -> None:
+    for name in (".landing.demo-tmp", ".landing.demo-old", ".demo_truth.demo-tmp"):
+        (tmp_path / name / "pos_sales").mkdir(parents=True)
+        (tmp_path / name / "pos_sales" / "half.csv").write_text("x", encoding="utf-8")
+    written = write_into(tmp_path, customers=100)
+    assert has_demo_shop(written.landing, customers=100)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo_truth", "landing"]
 
 
 def test_a_large_shop_comes_in_parts_whose_people_do_not_mix(
