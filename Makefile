@@ -7,6 +7,10 @@ BIN := .venv/bin
 ifdef PROFILE
 export WINBACK_PROFILE := $(PROFILE)
 endif
+# The size of the demo shop.
+ifdef CUSTOMERS
+export WINBACK_CUSTOMERS := $(CUSTOMERS)
+endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
 .PHONY: help run rebuild ui test test-quick lint format requirements clean
@@ -15,7 +19,7 @@ DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-run: .venv/run ## run daily_recall (PROFILE=, DATE= or FROM= and TO=)
+run: .venv/run ## run daily_recall (PROFILE=, DATE= or FROM= and TO=, CUSTOMERS= of the demo shop)
 	@$(BIN)/winback run $(DATES)
 
 rebuild: .venv/run ## make the warehouse and the published copy anew from the lake

@@ -26,7 +26,8 @@ from pipelines.feeds.workspace import DEFAULT_MEMORY_LIMIT
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 PROFILES_DIR = PROJECT_DIR / "data" / "profiles"
-DEFAULT_PROFILE = "complete_journey"
+DEFAULT_PROFILE = "demo"
+DEFAULT_CUSTOMERS = 20_000
 
 
 class Calendar(StrictModel):
@@ -105,6 +106,7 @@ class Profile(StrictModel):
     rfm: RfmSettings = RfmSettings()
     dormancy: DormancySettings = DormancySettings()
     activation: ActivationSettings = ActivationSettings()
+    generated: bool = Field(default=False, description="the demo shop: its files are made when absent")
     history_days: int = Field(default=35, ge=1, description="days for which daily snapshots are kept")
     file: Path = Field(exclude=True)
 
@@ -158,6 +160,9 @@ class Settings(StrictModel):
     settle_seconds: float = Field(default=DEFAULT_SETTLE_SECONDS, ge=0)
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     lock_timeout_seconds: float = Field(default=7200, gt=0)
+    customers: int | None = Field(
+        default=None, ge=100, le=5_000_000, description="of the demo shop; by default those it has, or 20,000"
+    )
 
     @cached_property
     def lake_dir(self) -> Path:
@@ -186,6 +191,11 @@ class Settings(StrictModel):
     @cached_property
     def scratch_dir(self) -> Path:
         return self.home / "scratch"
+
+    @cached_property
+    def demo_truth_dir(self) -> Path:
+        """What is true of the demo shop: written with its files, and read by evaluations alone."""
+        return self.home / "demo_truth"
 
     @cached_property
     def dagster_home(self) -> Path:
@@ -243,9 +253,9 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     `WINBACK_PROFILE` names the profile, `WINBACK_DATA_DIR` the data home, `WINBACK_MEMORY_LIMIT` and
     `WINBACK_THREADS` bound DuckDB, `WINBACK_EXTRACT_MEMORY_LIMIT` the DuckDB that takes sources in,
     `WINBACK_SETTLE_SECONDS` the time between two looks at a file that was just written,
-    `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run. Without a
-    data home the default profile lives in `data/` and every other one in `data/shops/<name>/`, so that two
-    shops never share tables.
+    `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run; `WINBACK_CUSTOMERS` is the size of the demo shop.
+    Without a data home the default profile lives in `data/` and every other one in `data/shops/<name>/`, so
+    that two shops never share tables.
 
     Raises:
         ConfigError: a variable or the profile is wrong.
@@ -253,7 +263,14 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     env = dict(os.environ) if environment is None else environment
     profile = load_profile(env.get("WINBACK_PROFILE") or DEFAULT_PROFILE)
     values: dict[str, Any] = {"profile": profile, "home": _home(env, profile)}
-    for key in ("memory_limit", "extract_memory_limit", "threads", "settle_seconds", "lock_timeout_seconds"):
+    for key in (
+        "memory_limit",
+        "extract_memory_limit",
+        "threads",
+        "settle_seconds",
+        "lock_timeout_seconds",
+        "customers",
+    ):
         if given := env.get(f"WINBACK_{key.upper()}"):
             values[key] = given
     try:

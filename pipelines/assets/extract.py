@@ -30,7 +30,7 @@ from pipelines.feeds.raw import refresh_raw
 from pipelines.feeds.workspace import open_workspace, remove_leftovers
 from pipelines.resources.instance import prepare_home
 from pipelines.resources.warehouse import Warehouse
-from pipelines.settings import Settings
+from pipelines.settings import DEFAULT_CUSTOMERS, Settings
 
 
 def raw_key(feed: str) -> AssetKey:
@@ -61,6 +61,8 @@ def build_extract(settings: Settings) -> AssetsDefinition:
             verdicts.ensure_tables(con)
             verdicts.revoke(con, context.run_id, Stage.RAW, [], datetime.now(UTC))
         arriving = [] if is_rebuild else [feed for feed in selected if feed in profile.feeds]
+        if arriving and profile.generated:
+            _make_demo_shop(context, settings)
         if arriving:
             _extract(context, settings, [contracts[feed] for feed in arriving], lake)
         with warehouse.connect() as con:
@@ -75,6 +77,36 @@ def build_extract(settings: Settings) -> AssetsDefinition:
                 yield _result(con, contracts[feed], lake.current(feed), orphans)
 
     return extract
+
+
+def _make_demo_shop(context: AssetExecutionContext, settings: Settings) -> None:
+    """Write the demo shop's files, unless they are there."""
+    # Only here is it needed.
+    from pipelines.demo import DemoShopError, has_demo_shop, read_marker, write_demo_shop  # noqa: PLC0415
+
+    try:
+        present = read_marker(settings.landing_dir)
+        customers = settings.customers or (present.customers if present else DEFAULT_CUSTOMERS)
+        if present and present.customers != customers:
+            # Files that vanish keep what they brought: two sizes in one home would mix.
+            raise Failure(
+                f"WINBACK_CUSTOMERS={customers}, and {settings.landing_dir} holds the demo shop of "
+                f"{present.customers} customers. Set WINBACK_DATA_DIR to another folder for another size."
+            )
+        if has_demo_shop(settings.landing_dir, customers=customers):
+            return
+        context.log.info(f"making the demo shop of {customers:,} customers ...")
+        shop = write_demo_shop(
+            settings.landing_dir,
+            settings.demo_truth_dir,
+            customers=customers,
+            threads=settings.threads,
+            memory_limit=settings.memory_limit,
+        )
+    except DemoShopError as error:
+        raise Failure(str(error)) from error
+    rows = sum(feed.rows_read for feed in shop.feeds.values())
+    context.log.info(f"demo shop: {rows:,} rows in {len(shop.marker.files)} files below {shop.landing}")
 
 
 def _extract(
