@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from data_home import Home
+from demo_home import DEMO, DemoHome
 from small_shop import END, SmallShop, write_small_shop
 from story import Story, tell, write_story_shop
 
@@ -49,6 +50,14 @@ def eve(_eve, tmp_path) -> Home:
 def day_after_eve(_eve, tmp_path_factory) -> Home:
     """What `eve` becomes when nothing disturbs the run of the last date. To be looked at only."""
     home = _eve.copy(tmp_path_factory.mktemp("day") / "home")
+    assert home.run() == 0
+    return home
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory) -> DemoHome:
+    """A home of the demo shop in which its last date was run. To be looked at only."""
+    home = DemoHome(DEMO, tmp_path_factory.mktemp("demo") / "home")
     assert home.run() == 0
     return home
 

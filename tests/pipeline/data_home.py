@@ -9,9 +9,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from dagster import DagsterInstance
 from small_shop import SmallShop
 
+from pipelines.build import build_definitions
 from pipelines.cli import main
+from pipelines.resources.instance import prepare_home
 from pipelines.settings import PROJECT_DIR, Settings, load_settings
 
 JOURNAL_TABLES = {"quality.gate_results"}
@@ -66,6 +69,28 @@ class Home:
                 patch.setenv(name, value)
             patch.setenv("DAGSTER_HOME", "")
             return main(list(arguments))
+
+    def build(self, *groups: str) -> None:
+        """Materialise the assets of these groups for the last date, without their gates."""
+        prepare_home(self.settings)
+        definitions = build_definitions(self.settings)
+        nodes = definitions.resolve_asset_graph().asset_nodes
+        job = definitions.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection={node.key for node in nodes if node.group_name in groups},
+            asset_check_selection=set(),
+        )
+        with DagsterInstance.ephemeral() as instance:
+            job.execute_in_process(instance=instance, run_config={"loggers": {"console": {}}})
+
+    def core(self) -> dict[str, list[tuple]]:
+        """All rows of the core tables, in a stable order."""
+        with duckdb.connect(str(self.settings.warehouse_file), read_only=True) as con:
+            names = con.execute(
+                "select table_name from duckdb_tables() where schema_name = 'core' order by all"
+            ).fetchall()
+            return {
+                name: con.execute(f"select * from core.{name} order by all").fetchall() for (name,) in names
+            }
 
     def copy(self, path: Path) -> "Home":
         """The same shop with a copy of the data home."""

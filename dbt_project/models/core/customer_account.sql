@@ -1,7 +1,7 @@
 -- One account is one customer here; links between accounts are the identity stage's business.
 -- Accounts that only orders, receipts, tickets or campaigns name are accounts too: a profile may bind any
 -- subset of the feeds. Who wrote to the help desk without an account is an account of the help desk, under
--- the address; a social account without another one is an account of its platform.
+-- a hash of the address, since analysts see the keys; a social account without another one is an account of its platform.
 with named as (
 
     select
@@ -80,7 +80,7 @@ accounts as (
     union
     select
         'service' as source,
-        coalesce(email, phone) as account_key
+        {{ stable_id("s_", ["coalesce(email, phone)"]) }} as account_key
     from {{ ref("stg_service__tickets") }}
     where account_id is null and member_id is null and coalesce(email, phone) is not null
     union

@@ -47,7 +47,7 @@ with known as (
     union
     select
         'service' as source,
-        coalesce(email, phone) as account_key,
+        {{ stable_id("s_", ["coalesce(email, phone)"]) }} as account_key,
         'email' as kind,
         email as address
     from {{ ref("stg_service__tickets") }}
@@ -55,7 +55,7 @@ with known as (
     union
     select
         'service' as source,
-        coalesce(email, phone) as account_key,
+        {{ stable_id("s_", ["coalesce(email, phone)"]) }} as account_key,
         'phone' as kind,
         phone as address
     from {{ ref("stg_service__tickets") }}

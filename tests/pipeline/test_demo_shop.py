@@ -1,0 +1,168 @@
+"""The demo shop through all stages: what was planted is found, and every channel arrives."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from demo_home import CUSTOMERS, DemoHome
+from published_contract import faults
+
+from pipelines.demo import Marker, read_marker
+from pipelines.settings import PROJECT_DIR
+
+pytestmark = pytest.mark.xdist_group("demo")
+
+
+@pytest.fixture(scope="module")
+def home(demo: DemoHome) -> DemoHome:
+    """The demo shop's home after the run of its last date."""
+    return demo
+
+
+@pytest.fixture(scope="module")
+def marker(home: DemoHome) -> Marker:
+    found = read_marker(home.landing)
+    assert found is not None
+    return found
+
+
+def one(home: DemoHome, sql: str) -> Any:
+    with home.published() as con:
+        row = con.execute(sql).fetchone()
+    assert row is not None
+    return row[0] if len(row) == 1 else row
+
+
+def test_planted_rows_are_found_exactly(home, marker):
+    with home.published() as con:
+        rows = con.execute(
+            "select feed, count(*), sum(rows_read), sum(rows_loaded), sum(rows_duplicate), sum(rows_quarantined) "
+            "from quality.ingestions where current group by feed"
+        ).fetchall()
+        reasons = con.execute(
+            """
+            select feed, entry.key, sum(cast(entry.value as bigint))
+            from quality.ingestions, json_each(quarantined_by_reason) as entry
+            where current group by all
+            """
+        ).fetchall()
+    found = {feed: tuple(map(int, counts)) for feed, *counts in rows}
+    planted = {
+        feed: (
+            counts.files,
+            counts.rows_read,
+            counts.rows_loaded,
+            counts.rows_duplicate,
+            sum(counts.quarantined.values()),
+        )
+        for feed, counts in marker.feeds.items()
+    }
+    assert found == planted
+    by_reason: dict[str, dict[str, int]] = {feed: {} for feed in marker.feeds}
+    for feed, reason, count in reasons:
+        by_reason[feed][reason] = int(count)
+    assert by_reason == {feed: counts.quarantined for feed, counts in marker.feeds.items()}
+    kinds = {reason for reasons in by_reason.values() for reason in reasons}
+    assert kinds >= {
+        "unreadable_line", "wrong_type", "missing_value", "superseded_in_file", "future_date", "not_allowed",
+        "out_of_range", "negative_quantity", "absurd_amount", "too_long",
+    }  # fmt: skip
+
+
+def test_orphans_are_kept_and_reported(home, marker):
+    with duckdb.connect(str(home.settings.warehouse_file), read_only=True) as con:
+        reported = dict(con.execute("select feed, sum(rows) from quality.orphans group by feed").fetchall())
+    planted = {feed: counts.kept.get("orphan_reference", 0) for feed, counts in marker.feeds.items()}
+    assert any(planted.values())
+    assert {feed: int(reported.get(feed, 0)) for feed in planted} == planted
+
+
+def test_every_channel_arrives(home):
+    sources = one(home, "select list(distinct source order by source) from core.customer_account")
+    assert sources == ["ecommerce", "pos", "service", "social"]
+    kinds = one(home, "select list(distinct customer_kind order by customer_kind) from core.customer")
+    assert kinds == ["buyer", "enquirer", "registrant"]
+    for table in ("session", "ticket", "touch"):
+        rows, customers = one(home, f"select count(*), count(distinct customer_id) from core.{table}")
+        assert rows >= customers > CUSTOMERS / 10, table
+    for channel in ("email", "sms", "push", "social", "phone"):
+        reachable, customers = one(
+            home, f"select count(*) filter (where reachable_{channel}), count(*) from core.customer"
+        )
+        assert 0 < reachable < customers, channel
+    held_out, answered = one(
+        home,
+        "select count(*) filter (where is_control), count(*) filter (where clicked_at is not null) from core.touch",
+    )
+    assert held_out and answered
+    assert one(home, "select count(*) from core.product where complaint_rate > 0")
+
+
+def test_visits_tickets_and_touches_wake_no_buyer_before_they_happen(home):
+    """Activity is known up to the as-of date and no further."""
+    later = one(
+        home,
+        "select count(*) from marts.customer_dormancy "
+        "where days_since_activity < 0 or days_since_purchase < days_since_activity",
+    )
+    assert later == 0
+
+
+def test_the_published_copy_keeps_the_contract(home):
+    with home.published() as con:
+        assert faults(con) == []
+
+
+def test_no_address_is_in_the_published_copy(home):
+    """E-mail addresses, mobile numbers and tokens stand in the private database alone."""
+    with home.published() as con:
+        columns = con.execute(
+            "select schema_name || '.' || table_name, column_name from duckdb_columns() "
+            "where not internal and data_type in ('VARCHAR', 'VARCHAR[]')"
+        ).fetchall()
+        found = [
+            f"{table}.{column}"
+            for table, column in columns
+            if con.execute(
+                f"select count(*) from {table} "
+                f"where regexp_matches(cast({column} as varchar), '@|(^|[^0-9a-f])1[3-9][0-9]{{9}}($|[^0-9a-f])')"
+            ).fetchone()
+            != (0,)
+        ]
+    assert found == []
+    with duckdb.connect(str(home.settings.warehouse_file), read_only=True) as con:
+        private = con.execute(
+            "select count(email), count(phone) from staging.stg_service__tickets"
+        ).fetchone()
+    assert private is not None and min(private) > 0
+
+
+def test_another_size_in_the_same_home_is_refused(home, capfd):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DemoHome, "environment", DemoHome.environment.fget(home) | {"WINBACK_CUSTOMERS": "300"})
+        assert home.run() == 1
+    said = capfd.readouterr().err
+    assert f"holds the demo shop of {CUSTOMERS} customers" in said
+    assert "WINBACK_DATA_DIR" in said
+
+
+def test_no_pipeline_code_reads_the_truth():
+    """The truth is written with the files; only evaluations may look at it."""
+    found = subprocess.run(
+        ["grep", "-rlE", "demo_truth", "pipelines", "dbt_project", "expectations"],
+        cwd=PROJECT_DIR,
+        env={**os.environ, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    sources = {file for file in found if Path(file).suffix in {".py", ".sql", ".yml", ".yaml"}}
+    assert sources - {"pipelines/demo/__init__.py"} == {
+        "pipelines/settings.py",
+        "pipelines/assets/extract.py",
+    }
+    extract = (PROJECT_DIR / "pipelines/assets/extract.py").read_text(encoding="utf-8")
+    assert extract.count("demo_truth") == 1, "it is named where it is written"
