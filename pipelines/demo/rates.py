@@ -12,7 +12,7 @@ GENERATOR_VERSION = 1
 # --- the calendar: two years that end on a fixed date, in local time ---
 FIRST_DAY = date(2024, 1, 1)
 LAST_DAY = date(2025, 12, 31)
-DAYS = 731
+DAYS = (LAST_DAY - FIRST_DAY).days + 1
 TIME_ZONE = "Asia/Shanghai"
 CURRENCY = "CNY"
 

@@ -51,7 +51,7 @@ EMAIL_DOMAINS = (
 )
 PHONE_PREFIXES = ("135", "136", "137", "138", "139", "150", "158", "159", "177", "186", "188", "189")
 
-# Category: (English code, noun in the product's name, colours or kinds)
+# By the category's code.
 PRODUCT_NOUNS = {
     "coffee": ("咖啡豆", "滴滤咖啡", "冷萃液", "速溶咖啡"),
     "pet_food": ("猫粮", "狗粮", "猫罐头", "磨牙棒"),

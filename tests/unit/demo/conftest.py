@@ -29,9 +29,9 @@ def truth(large_shop: DemoShop) -> Iterator[duckdb.DuckDBPyConnection]:
 def sales(
     large_shop: DemoShop, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The larger shop's sales and campaigns as extraction has taken them in, with the truth beside."""
+    """The larger shop's sales, campaigns and tickets as extraction took them in, and the truth."""
     lake = tmp_path_factory.mktemp("lake")
-    for feed in ("ecommerce_orders", "pos_sales", "campaign_members"):
+    for feed in ("ecommerce_orders", "pos_sales", "campaign_members", "campaign_events", "service_tickets"):
         take_in(large_shop, lake, feed)
     with raw_database(lake) as con:
         create_truth_views(con, large_shop)

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import yaml
 
-from pipelines.demo import DemoShop, write_demo_shop
+from pipelines.demo import DemoShop, rates, write_demo_shop
 from pipelines.feeds.binding import BUILT_IN_REASONS, FeedBinding, FileSource
 from pipelines.feeds.contract import load_contracts
 from pipelines.feeds.extract import extract_feed
@@ -15,7 +15,6 @@ from pipelines.feeds.lake import Ingestion, Lake
 from pipelines.feeds.raw import refresh_raw
 
 PROFILE_FILE = Path(__file__).resolve().parents[3] / "data" / "profiles" / "demo.yaml"
-TIME_ZONE = "Asia/Shanghai"
 
 
 def write_into(folder: Path, **arguments: int) -> DemoShop:
@@ -70,13 +69,13 @@ def take_in(shop: DemoShop, lake_folder: Path, feed: str) -> list[Ingestion]:
             Lake(lake_folder),
             profile_file=PROFILE_FILE,
             base_dir=home,
-            time_zone=TIME_ZONE,
+            time_zone=rates.TIME_ZONE,
         )
 
 
 def raw_database(lake_folder: Path) -> duckdb.DuckDBPyConnection:
     """A connection with the views `raw.<feed>` over what was taken in."""
     con = duckdb.connect(config={"threads": 2})
-    con.execute(f"set TimeZone = '{TIME_ZONE}'")
+    con.execute(f"set TimeZone = '{rates.TIME_ZONE}'")
     refresh_raw(con, Lake(lake_folder), load_contracts())
     return con

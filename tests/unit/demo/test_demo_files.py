@@ -7,7 +7,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from demo_shops import expected_quarantine, profile_feeds, raw_database, take_in, write_into
+import yaml
+from demo_shops import PROFILE_FILE, expected_quarantine, profile_feeds, raw_database, take_in, write_into
 
 from pipelines.demo import DemoShop, rates
 from pipelines.demo.exports import Export
@@ -59,6 +60,9 @@ def test_the_profile_binds_every_feed_to_the_folder_that_is_written(small_shop: 
     assert sorted(feeds) == FEEDS == sorted(small_shop.feeds) == sorted(export.feed for export in EXPORTS)
     for feed, binding in feeds.items():
         assert binding["source"]["path"] == f"landing/{feed}/*"
+    profile = yaml.safe_load(PROFILE_FILE.read_text(encoding="utf-8"))
+    assert (profile["time_zone"], profile["currency"]) == (rates.TIME_ZONE, rates.CURRENCY)
+    assert profile["calendar"]["end_date"] == rates.LAST_DAY
 
 
 @pytest.mark.parametrize("feed", FEEDS)
