@@ -4,7 +4,7 @@ What belongs here: the world (people, accounts, purchases, causes of sleep, camp
 dirty rows, and the truth beside them. What does not: Dagster, and anything that takes the files in.
 Everything is SQL over whole batches of customers, drawn by pure functions of seed, stream and id.
 
-    write_demo_shop(home / "landing", home / "demo_truth", customers=20_000)
+    write_demo_shop(home / "landing", truth_folder, customers=20_000)
 """
 
 from pipelines.demo.marker import DemoShopError, FeedCounts, Marker, read_marker

@@ -162,7 +162,7 @@ def create_messages(con: duckdb.DuckDBPyConnection) -> None:
     ),
     sends as (
         select assignment_no as send_no, person_no, campaign_id, channel, assigned_s + 1800 as sent_s,
-            source, account_key, has_address, is_woken and offer_id <> 'none' as may_redeem, 'recall'
+            source, account_key, has_address, 'recall'
                 as letter
         from assignment
         where not is_control
@@ -170,7 +170,7 @@ def create_messages(con: duckdb.DuckDBPyConnection) -> None:
         select 1000000000 + person_no * 64 + number, subscriber.person_no, 'LETTER-' || cast(number
             as varchar),
             'email', letter_s + below(3600, 'letter', person_no * 64 + number),
-            source, account_key, true, false, 'letter'
+            source, account_key, true, 'letter'
         from subscriber
         inner join person using (person_no)
         cross join (values {letters}) as letters(number, letter_s)
@@ -182,7 +182,7 @@ def create_messages(con: duckdb.DuckDBPyConnection) -> None:
             if(email is null, 'sms', 'email'),
             cast(overloaded_s - (number + 0.9 * u('flash', person_no * 64 + number))
                 * {rates.OVERLOAD_WITHIN_DAYS * DAY_SECONDS / rates.OVERLOAD_SENDS} as bigint),
-            source, account_key, true, false, 'flash'
+            source, account_key, true, 'flash'
         from trace
         inner join subscriber using (person_no)
         cross join unnest(range({rates.OVERLOAD_SENDS})) as numbers(number)
@@ -190,7 +190,7 @@ def create_messages(con: duckdb.DuckDBPyConnection) -> None:
         union all
         select 3000000000 + person_no * 64 + number, person_no, 'REMINDER-' || cast(number as varchar),
             if(email is null, 'sms', 'email'), cast(unreached_s - number * {12 * DAY_SECONDS} as bigint),
-            source, account_key, true, false, 'reminder'
+            source, account_key, true, 'reminder'
         from trace
         inner join subscriber using (person_no)
         cross join unnest(range({rates.BOUNCED_LETTERS})) as numbers(number)

@@ -214,7 +214,8 @@ DIRTY_FEEDS = (
         "survey_responses", "survey", _fresh("id"),
         {
             "wrong_type": {"score": "'great'"},
-            "missing_value": {"id": "null"},
+            # In the smallest shops two are copied from one row, and must not become equal.
+            "missing_value": {"id": "null", "comment": "'no number ' || _i"},
             "out_of_range": {"score": "'77'"},
             "future_date": {"answered": _FUTURE},
         },

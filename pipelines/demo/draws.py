@@ -2,7 +2,7 @@
 
 `hash(seed, stream, id)` alone will not do: DuckDB combines the parts with an exclusive or, so that two
 streams of one id are the same number up to a fixed mask (correlation .998 measured). The outer hash mixes the
-result once more; `tests/unit/demo/test_draws.py` measures what is left.
+result once more; `tests/unit/demo/test_demo_draws.py` measures what is left.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,9 +12,8 @@ import duckdb
 from pipelines.demo.rates import FIRST_DAY
 
 DAY_SECONDS = 86_400
-# Scrambles a running number into one that shows neither its order nor its person: x -> a x + b modulo a
-# prime,
-# a bijection. 10 digits for 2 billion accounts' worth of numbers; the product stays below 2**63.
+# Scrambles a running number into one that shows neither its order nor its person: x -> a x + b modulo
+# a prime, a bijection of ten digits. The product stays below 2**63 for x below 1.4e10.
 _PRIME = 9_999_999_967
 _FACTOR = 618_033_989
 _PHONE_PRIME = 99_999_989
@@ -25,12 +24,12 @@ def create_macros(con: duckdb.DuckDBPyConnection, seed: int) -> None:
     """Creates the macros all generating SQL uses.
 
     - `u(stream, id)`: uniform in (0, 1); `below(n, stream, id)`: whole number 0 … n - 1;
-      `normal(stream, id)`; `waiting(mean, stream, id)`: exponential; `gamma2(mean, stream, id)`: gamma, shape
-      2
+      `normal(stream, id)`; `waiting(mean, stream, id)`: exponential; `gamma2(mean, stream, id)`:
+      gamma of shape 2
     - `pick(list, stream, id)`: an element of a list
     - `moment(seconds)`: the local timestamp so many seconds after the first day's midnight
-    - `scrambled(n, salt)`: ten digits that differ for different n; `phone_of(n)`: an eleven-digit mobile
-    number
+    - `scrambled(n, salt)`: ten digits that differ for different n; `phone_digits(n)`: the last eight
+      digits of a mobile number, likewise
     - `money(cents)`: DECIMAL(18,2)
     """
     offset = (seed * 1_000_003) % _PRIME

@@ -37,11 +37,11 @@ class Category:
 
 
 CATEGORIES = (
-    Category("coffee", "regular", 0.22, 56, 3, (3_000, 16_000), 30),
+    Category("coffee", "regular", 0.22, 62, 3, (3_000, 16_000), 30),
     Category("pet_food", "regular", 0.15, 55, 3, (2_500, 30_000), 45),
     Category("baby_care", "regular", 0.09, 42, 3, (3_500, 28_000), 28),
-    Category("books", "irregular", 0.28, 142, 3, (2_000, 9_000)),
-    Category("apparel", "irregular", 0.34, 142, 2, (6_900, 59_900)),
+    Category("books", "irregular", 0.28, 156, 3, (2_000, 9_000)),
+    Category("apparel", "irregular", 0.34, 156, 2, (6_900, 59_900)),
     Category("appliances", "durable", 0.15, 380, 1, (19_900, 299_900)),
     Category(
         "down_jackets", "seasonal", 0.18, 0, 1, (29_900, 149_900), None, ((0, 45), (305, 380), (670, 730))

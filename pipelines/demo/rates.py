@@ -12,7 +12,7 @@ GENERATOR_VERSION = 1
 # --- the calendar: two years that end on a fixed date, in local time ---
 FIRST_DAY = date(2024, 1, 1)
 LAST_DAY = date(2025, 12, 31)
-DAYS = 731
+DAYS = (LAST_DAY - FIRST_DAY).days + 1
 TIME_ZONE = "Asia/Shanghai"
 CURRENCY = "CNY"
 
@@ -60,9 +60,9 @@ SECOND_ACCOUNT_MAX_DAYS = 200
 # What stands in an account's phone and e-mail field. `household` is the number of the household's head;
 # `typo` and `old` lead nowhere.
 PHONE_SHARES = {
-    "ecommerce": {"own": 0.76, "household": 0.05, "old": 0.04, "placeholder": 0.02, "none": 0.13},
-    "pos": {"own": 0.83, "household": 0.07, "old": 0.04, "placeholder": 0.02, "none": 0.04},
-    "helpdesk": {"own": 0.62, "household": 0.05, "old": 0.03, "none": 0.30},
+    "ecommerce": {"own": 0.82, "household": 0.05, "old": 0.03, "placeholder": 0.02, "none": 0.08},
+    "pos": {"own": 0.85, "household": 0.07, "old": 0.03, "placeholder": 0.02, "none": 0.03},
+    "helpdesk": {"own": 0.72, "household": 0.05, "old": 0.03, "none": 0.20},
     "social": {"none": 1.0},
 }
 EMAIL_SHARES = {
@@ -77,7 +77,7 @@ NAME_SHARES = {
     "helpdesk": {"full": 1.0},
     "social": {"full": 0.30, "pinyin": 0.20, "nickname": 0.50},
 }
-SOCIAL_LINK_SHARES = {"ecommerce": 0.66, "pos": 0.18, "none": 0.16}
+SOCIAL_LINK_SHARES = {"ecommerce": 0.70, "pos": 0.19, "none": 0.11}
 SOCIAL_VERIFIED_SHARE = 0.8
 GROUP_MEMBER_SHARE = 0.35
 EMAIL_VERIFIED_SHARE = 0.6
@@ -122,7 +122,7 @@ ANONYMOUS_RECEIPT_SHARE = 0.08
 STORES = 24
 
 # --- web ---
-BROWSE_GAP_DAYS = 85
+BROWSE_GAP_DAYS = 82
 BROWSE_AFTER_DROPOUT_SHARE = 0.12
 SESSION_BEFORE_PURCHASE_SHARE = 0.92
 LOGGED_IN_SHARE = 0.6

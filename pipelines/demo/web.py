@@ -21,7 +21,7 @@ def create_web_events(con: duckdb.DuckDBPyConnection) -> None:
     create or replace table web_session as
     with visitor as (
         select person.person_no, person.kind, person.joined_s, account_key, opened_s, faded.at_s as faded_s,
-            coalesce(dropout_s, {_END_S}) as until_s, dropout_s is not null as drops_out
+            coalesce(dropout_s, {_END_S}) as until_s
         from person
         inner join account using (person_no)
         left join sleep using (person_no)

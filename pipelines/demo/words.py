@@ -13,7 +13,8 @@ _GIVEN = (
     "伟wei 芳fang 娜na 敏min 静jing 丽li 强qiang 磊lei 军jun 洋yang 勇yong 艳yan 杰jie 娟juan "
     "涛tao 明ming 超chao 秀xiu 霞xia 平ping 刚gang 桂gui 英ying 华hua 玉yu 兰lan 红hong "
     "建jian 文wen 辉hui 玲ling 鹏peng 宇yu 浩hao 晨chen 欣xin 怡yi 佳jia 雪xue 梅mei 琳lin "
-    "倩qian 颖ying 慧hui 婷ting 凯kai 鑫xin 博bo 阳yang 昊hao 轩xuan 子zi 梓zi 涵han 诗shi 雨yu 思si 晓xiao 志zhi 国guo"
+    "倩qian 颖ying 慧hui 婷ting 凯kai 鑫xin 博bo 阳yang 昊hao 轩xuan "
+    "子zi 梓zi 涵han 诗shi 雨yu 思si 晓xiao 志zhi 国guo"
 )
 _CITIES = (
     "上海 北京 广州 深圳 杭州 南京 苏州 成都 重庆 武汉 西安 天津 长沙 郑州 青岛 宁波 厦门 合肥 福州 济南 "
@@ -50,7 +51,7 @@ EMAIL_DOMAINS = (
 )
 PHONE_PREFIXES = ("135", "136", "137", "138", "139", "150", "158", "159", "177", "186", "188", "189")
 
-# Category: (English code, noun in the product's name, colours or kinds)
+# By the category's code.
 PRODUCT_NOUNS = {
     "coffee": ("咖啡豆", "滴滤咖啡", "冷萃液", "速溶咖啡"),
     "pet_food": ("猫粮", "狗粮", "猫罐头", "磨牙棒"),

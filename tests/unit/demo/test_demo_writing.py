@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import truth_of, write_into
+from demo_shops import truth_of, write_into
 
 from pipelines.demo import (
     DemoShop,

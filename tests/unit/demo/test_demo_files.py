@@ -7,10 +7,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import write_into
-from demo_reading import expected_quarantine, profile_feeds, raw_database, take_in
+import yaml
+from demo_shops import PROFILE_FILE, expected_quarantine, profile_feeds, raw_database, take_in, write_into
 
-from pipelines.demo import DemoShop
+from pipelines.demo import DemoShop, rates
 from pipelines.demo.exports import Export
 from pipelines.demo.shop import EXPORTS
 from pipelines.feeds.binding import BUILT_IN_REASONS
@@ -60,6 +60,9 @@ def test_the_profile_binds_every_feed_to_the_folder_that_is_written(small_shop: 
     assert sorted(feeds) == FEEDS == sorted(small_shop.feeds) == sorted(export.feed for export in EXPORTS)
     for feed, binding in feeds.items():
         assert binding["source"]["path"] == f"landing/{feed}/*"
+    profile = yaml.safe_load(PROFILE_FILE.read_text(encoding="utf-8"))
+    assert (profile["time_zone"], profile["currency"]) == (rates.TIME_ZONE, rates.CURRENCY)
+    assert profile["calendar"]["end_date"] == rates.LAST_DAY
 
 
 @pytest.mark.parametrize("feed", FEEDS)
@@ -157,6 +160,24 @@ def test_files_have_the_forms_of_their_systems(small_shop: DemoShop) -> None:
     assert all(
         len(list((landing / feed).iterdir())) == counts.files for feed, counts in small_shop.feeds.items()
     )
+
+
+def test_the_packed_files_of_a_large_shop_hold_the_same_rows(
+    small_shop: DemoShop,
+    ingestions: dict[str, list[Ingestion]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rates, "COMPRESSED_FROM_CUSTOMERS", 300)
+    packed = write_into(tmp_path, customers=300)
+    assert packed.feeds == small_shop.feeds
+    for feed in ("web_events", "pos_sales", "ecommerce_customers", "devices"):
+        found = take_in(packed, tmp_path / "lake", feed)
+        assert [(each.rows_loaded, each.quarantined_by_reason) for each in found] == [
+            (each.rows_loaded, each.quarantined_by_reason) for each in ingestions[feed]
+        ]
+        names = [path.name for path in (packed.landing / feed).iterdir()]
+        assert all(name.endswith((".gz", ".parquet")) for name in names)
 
 
 def test_large_feeds_are_packed_from_a_million_customers_up() -> None:
