@@ -1,7 +1,8 @@
 -- One account is one customer here; links between accounts are the identity stage's business.
 -- Accounts that only orders, receipts, tickets or campaigns name are accounts too: a profile may bind any
--- subset of the feeds. Who wrote to the help desk without an account is an account of the help desk, under
--- a hash of the address, since analysts see the keys; a social account without another one is an account of its platform.
+-- subset of the feeds. Who wrote to the help desk without an account is an account of the help desk; its key is
+-- a hash of the address, since analysts see the keys. A social account without another one is an account of its
+-- platform.
 with named as (
 
     select

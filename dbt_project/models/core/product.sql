@@ -16,14 +16,29 @@ sold as (
 
 ),
 
-complained as (
+single_product_orders as (
 
     select
-        product_id,
+        order_id,
+        min(product_id) as product_id
+    from {{ ref("int_sales_line") }}
+    where line_kind = 'product'
+    group by order_id
+    having count(distinct product_id) = 1
+
+),
+
+complained as (
+
+    -- A complaint names its product, or an order of one product only. Of an order of several nobody knows
+    -- which of them it was.
+    select
+        coalesce(tickets.product_id, orders.product_id) as product_id,
         count(*) as complaints
-    from {{ ref("ticket") }}
-    where kind = 'complaint' and product_id is not null
-    group by product_id
+    from {{ ref("ticket") }} as tickets
+    left join single_product_orders as orders on tickets.order_id = orders.order_id
+    where tickets.kind = 'complaint' and coalesce(tickets.product_id, orders.product_id) is not null
+    group by coalesce(tickets.product_id, orders.product_id)
 
 ),
 
