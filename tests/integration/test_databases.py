@@ -10,6 +10,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -53,7 +54,7 @@ COLUMNS = {name: name for name in CONTRACT.column_names}
 CSV = (
     "sale_id,sold_at,updated_at,day,units,amount,paid,note\n"
     "1,2024-03-01 10:00:00,2024-03-01T09:00:00Z,2024-03-01,3,12345678901234.57,1,plain\n"
-    "2,2024-07-01 10:00:00.123456,2024-07-01T08:00:00.5Z,2024-07-01,-2,-0.05,0,\"a, b \"\"c\"\" 王\"\n"
+    '2,2024-07-01 10:00:00.123456,2024-07-01T08:00:00.5Z,2024-07-01,-2,-0.05,0,"a, b ""c"" 王"\n'
     "3,,2024-07-02T08:00:00Z,,,,,\n"
     "4,2024-12-31 23:59:59,2024-12-31T22:59:59Z,2024-12-31,0,0.10,1,=1+1\n"
 )
@@ -250,7 +251,9 @@ def test_a_cursor_brings_what_is_new_and_what_has_changed(shop: Shop, cursor: st
     assert (second.continues, second.stream) == (True, f"{shop.server.kind}:{table}")
     assert second.cursor == ("2024-01-03 01:00:00" if cursor == "updated_at" else "3")
     assert shop.extract(columns, **source).ingestions == ()
-    expected = [("1", 10), ("2", 21), ("3", 30)] if cursor == "updated_at" else [("1", 5), ("2", 21), ("3", 30)]
+    expected = (
+        [("1", 10), ("2", 21), ("3", 30)] if cursor == "updated_at" else [("1", 5), ("2", 21), ("3", 30)]
+    )
     if cursor == "updated_at":
         expected.insert(0, ("0", 5))
     assert shop.rows("sale_id, amount::integer") == expected
@@ -301,18 +304,31 @@ def test_a_cursor_far_in_the_future_does_not_end_all_reading(shop: Shop) -> None
 
 def test_types_that_a_file_does_not_have_arrive_as_text(shop: Shop) -> None:
     if shop.server.kind == "postgres":
-        columns = "sale_id int, a uuid, b jsonb, c bytea, d mood, e int[], f timestamptz, g numeric, h interval"
+        columns = (
+            "sale_id int, a uuid, b jsonb, c bytea, d mood, e int[], f timestamptz, g numeric, h interval"
+        )
         shop.server.run(f"create type {shop.server.name}.mood as enum ('happy')")
         columns = columns.replace("mood", f"{shop.server.name}.mood")
         values = (
             "1, '0a1b2c3d-0000-4000-8000-000000000001', '{\"k\": 1}', '\\x00ff', 'happy', '{1,2}', 'infinity', "
             "'NaN', '1 day'"
         )
-        expected = ["0a1b2c3d-0000-4000-8000-000000000001", '{"k": 1}', "\\x00ff", "happy", "{1,2}", "infinity"]
+        expected = [
+            "0a1b2c3d-0000-4000-8000-000000000001",
+            '{"k": 1}',
+            "\\x00ff",
+            "happy",
+            "{1,2}",
+            "infinity",
+        ]
         expected += ["NaN", "P1D"]
     else:
-        columns = "sale_id int, a json, b blob, c enum('happy'), d bit(9), e datetime, f year, g time, h double"
-        values = "1, '{\"k\": 1}', x'00ff', 'happy', b'100000001', '0000-00-00 00:00:00', 2024, '-01:02:03', 0.1"
+        columns = (
+            "sale_id int, a json, b blob, c enum('happy'), d bit(9), e datetime, f year, g time, h double"
+        )
+        values = (
+            "1, '{\"k\": 1}', x'00ff', 'happy', b'100000001', '0000-00-00 00:00:00', 2024, '-01:02:03', 0.1"
+        )
         shop.server.run("set global sql_mode = @@global.sql_mode")
         expected = ['{"k": 1}', "\\x00ff", "happy", "257", "0000-00-00 00:00:00", "2024", "-01:02:03", "0.1"]
     table = shop.server.create("types", columns)
@@ -340,7 +356,9 @@ def test_many_chunks_are_numbered_through(shop: Shop) -> None:
     table = shop.server.create("chunks", "sale_id int, note varchar(50)")
     series = {"postgres": "generate_series(1, 25000) as each (seq)", "mysql": "seq_1_to_25000"}
     shop.server.run(f"insert into {table} select seq, concat('note ', seq) from {series[shop.server.kind]}")
-    (ingestion,) = shop.extract({"sale_id": "sale_id", "note": "note"}, table=table, chunk_rows=999).ingestions
+    (ingestion,) = shop.extract(
+        {"sale_id": "sale_id", "note": "note"}, table=table, chunk_rows=999
+    ).ingestions
     assert ingestion.rows_loaded == 25000
     shop.rows()
     found = shop.con.sql("select min(_line), max(_line), count(distinct note) from raw.sales").fetchone()
@@ -370,10 +388,25 @@ def test_one_read_sees_one_moment(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
         ({"table": "t"}, "kind", ConfigError, r"\.url: the URL's kind is 'sqlite'; accepted: "),
         ({"table": "t"}, "port", ConfigError, r"\.url: the URL cannot be read"),
         ({"table": "nowhere"}, "", SourceNotFoundError, r"\.table: .*nowhere at .* the table does not exist"),
-        ({"query": "select nothing from SCHEMA.wrong"}, "", SourceNotFoundError, r"\.query: .* column does not"),
+        (
+            {"query": "select nothing from SCHEMA.wrong"},
+            "",
+            SourceNotFoundError,
+            r"\.query: .* column does not",
+        ),
         ({"query": "delete from SCHEMA.wrong"}, "", SourceNotFoundError, r"\.query: .* refuses the read"),
-        ({"table": "wrong", "cursor": "changed"}, "", ConfigError, r"\.cursor: .* 'changed'; its columns: sale_id"),
-        ({"table": "wrong", "cursor": "note"}, "", ConfigError, r"\.cursor: .*'note' .* neither a number nor"),
+        (
+            {"table": "wrong", "cursor": "changed"},
+            "",
+            ConfigError,
+            r"\.cursor: .* 'changed'; its columns: sale_id",
+        ),
+        (
+            {"table": "wrong", "cursor": "note"},
+            "",
+            ConfigError,
+            r"\.cursor: .*'note' .* neither a number nor",
+        ),
         (
             {"table": "wrong", "cursor": "sale_id", "look_back": "3d"},
             "",
@@ -465,7 +498,10 @@ def _pipe(source: socket.socket, target: socket.socket) -> None:
     except OSError:
         pass
     finally:
-        target.close()
+        # Both ways end together; a session left open would keep the tables from being dropped.
+        for each in (source, target):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize(
