@@ -74,9 +74,9 @@ def read_source(
         SourceUnreadableError: the file is not what its format says, or has two columns of one name.
     """
     if isinstance(source, DatabaseSource):
-        loaded = _read_snapshot(con, file.path)
-        _check_column_names(loaded.columns, file.label, where)
-        return loaded
+        snapshot = _read_snapshot(con, file.path)
+        _check_column_names(snapshot.columns, file.label, where)
+        return snapshot
     file_format = source.format_of(file.path)
     if file_format is None:
         raise ConfigError(
@@ -85,14 +85,18 @@ def read_source(
         )
     readers: dict[FileFormat, Callable[[Path], SourceTable]] = {
         "parquet": lambda path: _read_parquet(con, path),
-        "csv": lambda path: _read_csv(con, source, path, file.path, table, where, delimiter=","),
-        "tsv": lambda path: _read_csv(con, source, path, file.path, table, where, delimiter="\t"),
+        "csv": lambda path: _read_csv(
+            con, source, path, named=file.path, table=table, where=where, delimiter=","
+        ),
+        "tsv": lambda path: _read_csv(
+            con, source, path, named=file.path, table=table, where=where, delimiter="\t"
+        ),
         "jsonl": lambda path: _read_jsonl(con, path, file.path, table, where),
         "xlsx": lambda path: _read_xlsx(con, source, path, table, where),
     }
     read = readers[file_format]
     try:
-        loaded = None
+        loaded: SourceTable | None = None
         if file_format in ("parquet", "xlsx") or source.encoding == "utf-8":
             loaded = read(file.path)
         if loaded is None or _has_wrong_bytes(con, loaded.unreadable):
@@ -215,10 +219,10 @@ def _read_csv(
     con: duckdb.DuckDBPyConnection,
     source: FileSource,
     path: Path,
+    *,
     named: Path,
     table: str,
     where: str,
-    *,
     delimiter: str,
 ) -> SourceTable:
     delimiter = source.delimiter or delimiter

@@ -1,5 +1,7 @@
-"""From a profile's `path` to files: environment variables, installed packages, globs, content hashes, and which
-files are not finished yet."""
+"""From a profile's `path` to files: environment variables, installed packages, globs, content hashes.
+
+And which files wait, because somebody is still writing them.
+"""
 
 import glob
 import hashlib

@@ -55,7 +55,7 @@ class MySqlReader:
         )
         try:
             seconds = self._source.statement_timeout
-            is_maria = "mariadb" in self._connection.get_server_info().lower()
+            is_maria = "mariadb" in self._one("select version()").lower()
             self._run(
                 f"set session max_statement_time = {seconds}"
                 if is_maria
@@ -75,7 +75,8 @@ class MySqlReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Not close(): with rows still to come it would wait for all of them.
-        self._connection._force_close()
+        closing: Any = self._connection
+        closing._force_close()
 
     def quoted(self, name: str) -> str:
         """The name as an identifier."""
@@ -168,9 +169,21 @@ def _text_of(code: int) -> Callable[[Any], str]:
     return lambda value: "\\x" + value.hex() if isinstance(value, bytes) else str(value)
 
 
-# Codes of server and client: which the same attempt cannot heal, and which it may.
-_REFUSED = (1044, 1045, 1698, 1251, 2061)
-_BROKEN = (1040, 1053, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 2002, 2003, 2006, 2013, 2014, 2055)
+_REFUSED = "the server refuses the user or its password; correct the variable"
+_NO_DATABASE = "the server has no such database; correct the variable"
+_NO_GRANT = "the user may not read this; grant it `select`"
+_UNREACHABLE = "the database cannot be reached; see that it runs and that host and port are right"
+_OF_URL = (_REFUSED, _NO_DATABASE, _NO_GRANT, _UNREACHABLE)
+# Codes of server and client.
+_MEANING = {
+    **dict.fromkeys((1044, 1045, 1698, 1251, 2061), _REFUSED),
+    **dict.fromkeys((1142, 1143), _NO_GRANT),
+    **dict.fromkeys((2002, 2003), _UNREACHABLE),
+    1049: _NO_DATABASE,
+    1146: "the table does not exist",
+    1054: "a column does not exist",
+}
+_BROKEN = (1040, 1053, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 2006, 2013, 2014, 2055)
 _TIMED_OUT = (1969, 3024)
 
 
@@ -183,30 +196,16 @@ def problem_of(error: Exception, source: MySqlSource) -> Problem | None:
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     text = " ".join(str(error).split())
     read = "query" if source.query else "table"
-    if code in _REFUSED:
-        return Problem("url", "the server refuses the user or its password; correct the variable", text)
-    if code == 1049:
-        return Problem("url", "the server has no such database; correct the variable", text)
-    if code == 1146:
-        return Problem(read, "the table does not exist", text)
-    if code == 1054:
-        return Problem(read, "a column does not exist", text)
-    if code in (1142, 1143):
-        return Problem("url", "the user may not read this; grant it `select`", text)
-    if code in _TIMED_OUT or ("timed out" in text and code == 2013):
+    if code in _TIMED_OUT or (code == 2013 and "timed out" in text):
         return Problem(
             "statement_timeout",
             f"the read took longer than {source.statement_timeout} s; give it more, read less "
             "with `cursor:`, or help the query with an index",
             text,
         )
-    if code in (2002, 2003):
-        return Problem(
-            "url",
-            "the database cannot be reached; see that it runs and that host and port are right",
-            text,
-            is_transient=True,
-        )
+    if code in _MEANING:
+        message = _MEANING[code]
+        return Problem("url" if message in _OF_URL else read, message, text, code in (2002, 2003))
     if code in _BROKEN or isinstance(error, pymysql.InterfaceError):
         return Problem("url", "the connection broke", text, is_transient=True)
     return Problem(read, "the database refuses the read", text)

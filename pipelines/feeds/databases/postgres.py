@@ -126,7 +126,20 @@ def _type_name(field: "pa.Field[Any]") -> str:
     return name.decode()
 
 
-_REFUSALS = ("authentication failed", "no password supplied", "no pg_hba.conf entry", "is not permitted")
+_REFUSALS = (
+    'role "',
+    "authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "is not permitted",
+)
+
+
+_MEANING = {
+    "42P01": "the table does not exist",
+    "42703": "a column does not exist",
+    "42501": "the user may not read this; grant it `select`",
+}
 
 
 def problem_of(error: Exception, source: PostgresSource) -> Problem | None:
@@ -139,28 +152,24 @@ def problem_of(error: Exception, source: PostgresSource) -> Problem | None:
     state = error.sqlstate or ""
     if not state and "Failed to connect" in text:
         return _connection_problem(text)
-    match state[:5]:
-        case "42P01":
-            return Problem("table" if source.table else "query", "the table does not exist", text)
-        case "42703":
-            return Problem("query" if source.query else "table", "a column does not exist", text)
-        case "42501":
-            return Problem("url", "the user may not read this; grant it `select`", text)
-        case "57014":
-            return Problem(
-                "statement_timeout",
-                f"the read took longer than {source.statement_timeout} s; give it more, read less "
-                "with `cursor:`, or help the query with an index",
-                text,
-            )
+    read = "query" if source.query else "table"
+    if state in _MEANING:
+        return Problem("url" if state == "42501" else read, _MEANING[state], text)
+    if state == "57014":
+        return Problem(
+            "statement_timeout",
+            f"the read took longer than {source.statement_timeout} s; give it more, read less "
+            "with `cursor:`, or help the query with an index",
+            text,
+        )
     lost = state.startswith(("08", "57P", "53")) or (not state and ("libpq" in text or "connection" in text))
     if lost:
         return Problem("url", "the connection broke", text, is_transient=True)
-    return Problem("query" if source.query else "table", "the database refuses the read", text)
+    return Problem(read, "the database refuses the read", text)
 
 
 def _connection_problem(text: str) -> Problem:
-    if any(refusal in text for refusal in _REFUSALS) or 'role "' in text:
+    if any(refusal in text for refusal in _REFUSALS):
         return Problem("url", "the server refuses the user or its password; correct the variable", text)
     if 'database "' in text and "does not exist" in text:
         return Problem("url", "the server has no such database; correct the variable", text)

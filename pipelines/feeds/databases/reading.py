@@ -1,4 +1,4 @@
-"""Reading a table or query into a Parquet file: in chunks, from where the last read ended, again if need be."""
+"""Reading a table or query into a Parquet file: in chunks, on from where the last read ended."""
 
 import hashlib
 import logging
@@ -72,7 +72,7 @@ def read_database(
     url = with_variables(source.url, f"{where}.url", "the URL of the database", hint)
     for attempt in range(source.retries + 1):
         try:
-            return _read_once(con, source, url, where, target, after)
+            return _read_once(con, source, url, where=where, target=target, after=after)
         except Exception as error:
             address, problem = _understood(error, source, url, where)
             if problem is None:
@@ -117,6 +117,7 @@ def _read_once(
     con: duckdb.DuckDBPyConnection,
     source: DatabaseSource,
     url: str,
+    *,
     where: str,
     target: Path,
     after: str | None,
