@@ -10,7 +10,26 @@ from typing import Any
 import duckdb
 
 from pipelines.activation.emission import EmissionStore
-from pipelines.settings import Settings
+from pipelines.feeds.contract import load_contracts
+from pipelines.settings import Profile, Settings
+
+# What cannot be known where a profile binds no source to the feed.
+_WITHOUT = {
+    "campaign_events": "no answers to campaigns",
+    "campaign_members": "no past campaigns",
+    "consents": "nobody reachable but by the CRM",
+    "devices": "no push",
+    "ecommerce_customers": "no accounts without a purchase",
+    "ecommerce_order_lines": "no online purchases",
+    "ecommerce_orders": "no online purchases",
+    "pos_members": "no members without a purchase",
+    "pos_sales": "no store purchases",
+    "products": "no categories",
+    "service_tickets": "no complaints",
+    "social_accounts": "no social channel",
+    "survey_responses": "no stated causes",
+    "web_events": "no visits",
+}
 
 
 def summarise(settings: Settings, dates: Sequence[date]) -> str:
@@ -24,6 +43,7 @@ def summarise(settings: Settings, dates: Sequence[date]) -> str:
         lines = [
             *_rows(con),
             *_orphans(con),
+            *_unbound(settings.profile),
             "",
             *_gates(con, dates),
             "",
@@ -64,6 +84,12 @@ def _orphans(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     ).fetchone()
     if row and row[0]:
         yield f"kept with a product that no feed describes: {row[0]:,} lines of {row[1]:,} products"
+
+
+def _unbound(profile: Profile) -> Iterator[str]:
+    missing = [f"{feed} ({_WITHOUT[feed]})" for feed in load_contracts() if feed not in profile.feeds]
+    if missing:
+        yield "not bound by the profile: " + ", ".join(missing)
 
 
 def _gates(con: duckdb.DuckDBPyConnection, dates: Sequence[date]) -> Iterator[str]:
