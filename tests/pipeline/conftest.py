@@ -21,19 +21,6 @@ def home(small_shop, tmp_path) -> Home:
 
 
 @pytest.fixture(scope="session")
-def _finished(small_shop, tmp_path_factory) -> Home:
-    home = Home(small_shop, tmp_path_factory.mktemp("finished") / "home")
-    assert home.run() == 0
-    return home
-
-
-@pytest.fixture
-def finished(_finished, tmp_path) -> Home:
-    """A copy of a home in which the last date was run once."""
-    return _finished.copy(tmp_path / "home")
-
-
-@pytest.fixture(scope="session")
 def _eve(small_shop, tmp_path_factory) -> Home:
     home = Home(small_shop, tmp_path_factory.mktemp("eve") / "home")
     assert home.run("--date", str(END - timedelta(days=1))) == 0

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -70,8 +71,8 @@ class Home:
             patch.setenv("DAGSTER_HOME", "")
             return main(list(arguments))
 
-    def build(self, *groups: str) -> None:
-        """Materialise the assets of these groups for the last date, without their gates."""
+    def build(self, *groups: str, day: date | None = None) -> None:
+        """Materialise the assets of these groups, without their gates; those of dates for this one."""
         prepare_home(self.settings)
         definitions = build_definitions(self.settings)
         nodes = definitions.resolve_asset_graph().asset_nodes
@@ -80,7 +81,8 @@ class Home:
             asset_check_selection=set(),
         )
         with DagsterInstance.ephemeral() as instance:
-            job.execute_in_process(instance=instance, run_config={"loggers": {"console": {}}})
+            tags = {} if day is None else {"dagster/partition": str(day)}
+            job.execute_in_process(instance=instance, tags=tags, run_config={"loggers": {"console": {}}})
 
     def core(self) -> dict[str, list[tuple]]:
         """All rows of the core tables, in a stable order."""

@@ -39,8 +39,8 @@ def one(home: DemoHome, sql: str) -> Any:
 def test_planted_rows_are_found_exactly(home, marker):
     with home.published() as con:
         rows = con.execute(
-            "select feed, count(*), sum(rows_read), sum(rows_loaded), sum(rows_duplicate), sum(rows_quarantined) "
-            "from quality.ingestions where current group by feed"
+            "select feed, count(*), sum(rows_read), sum(rows_loaded), sum(rows_duplicate), "
+            "sum(rows_quarantined) from quality.ingestions where current group by feed"
         ).fetchall()
         reasons = con.execute(
             """
@@ -95,7 +95,8 @@ def test_every_channel_arrives(home):
         assert 0 < reachable < customers, channel
     held_out, answered = one(
         home,
-        "select count(*) filter (where is_control), count(*) filter (where clicked_at is not null) from core.touch",
+        "select count(*) filter (where is_control), count(*) filter (where clicked_at is not null) "
+        "from core.touch",
     )
     assert held_out and answered
     assert one(home, "select count(*) from core.product where complaint_rate > 0")
@@ -138,7 +139,8 @@ def test_no_address_is_in_the_published_copy(home):
             f"{table}.{column}"
             for table, column in columns
             if con.execute(
-                f"select count(*) from (select distinct cast({column} as varchar) as value from seen.{table}) "
+                "select count(*) "
+                f"from (select distinct cast({column} as varchar) as value from seen.{table}) as seen "
                 "inner join address on contains(value, address)"
             ).fetchone()
             != (0,)

@@ -61,7 +61,7 @@ class RealHome(Home):
 
 @dataclass(frozen=True)
 class RealShop:
-    """A real shop after the run of its last date and then of one in the middle."""
+    """A real shop after the run of its last date; of one in the middle only the marts were built."""
 
     name: str
     home: RealHome
@@ -70,7 +70,9 @@ class RealShop:
 
     def rfm(self, day: date) -> pl.DataFrame:
         """`marts.customer_rfm` of a date, as the independent computation gives it, and the Chinese names."""
-        with self.home.published() as con:
+        settings = self.home.settings
+        file = settings.published_file if day == self.last["as_of_date"] else settings.warehouse_file
+        with duckdb.connect(str(file), read_only=True) as con:
             return con.execute(
                 """
                 select accounts.account_key as account_id, rfm.* exclude (as_of_date, customer_id)
@@ -98,7 +100,7 @@ def shop(request, tmp_path_factory) -> RealShop:
     )
     last, middle = FIGURES[name]["dates"]
     assert home.run() == 0, "the run of the last day"
-    assert home.run("--date", str(middle["as_of_date"])) == 0
+    home.build("dormancy", "marts", day=middle["as_of_date"])
     return RealShop(name, home, last, middle)
 
 
@@ -139,8 +141,8 @@ def test_totals_are_the_committed_figures(shop: RealShop, which: str) -> None:
         assert dict(found.group_by(scheme).len().rows()) == figures[scheme], scheme
 
 
-def test_the_last_day_is_sent_and_the_middle_is_simulated(shop: RealShop) -> None:
-    last, middle = shop.last["as_of_date"], shop.middle["as_of_date"]
+def test_the_last_day_is_sent(shop: RealShop) -> None:
+    last = shop.last["as_of_date"]
     with shop.home.published() as con:
         decided = con.execute(
             "select distinct as_of_date, simulated, run_id is null "
@@ -153,7 +155,7 @@ def test_the_last_day_is_sent_and_the_middle_is_simulated(shop: RealShop) -> Non
             """,
             [last],
         ).fetchone()
-    assert decided == [(middle, True, True), (last, False, False)]
+    assert decided == [(last, False, False)]
     assert missing == (0,), "one decision for every customer"
     settings = shop.home.settings
     assert EmissionStore(settings.lake_dir, settings.audiences_dir).dates() == [last]
