@@ -137,14 +137,11 @@ class Profile(StrictModel):
 
     @property
     def latest_event(self) -> date:
-        """The last day on which an event can have happened: the calendar's end, or today in the shop's zone.
+        """The last day on which an event can have happened: today in the shop's zone.
 
-        Today and not `last_date`: what was bought since the as-of date is taken in already, so that nobody is
-        called back on the day of a purchase.
+        Not the calendar's end, which says up to when the shop is looked at: its data may go on.
         """
-        today = datetime.now(ZoneInfo(self.time_zone)).date()
-        end = self.calendar.end_date
-        return today if end is None else min(end, today)
+        return datetime.now(ZoneInfo(self.time_zone)).date()
 
 
 MemoryLimit = Annotated[str, Field(pattern=r"^\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$")]
