@@ -4,6 +4,7 @@
 (plain YAML keeps the last one silently); `config_error` turns pydantic's findings into one message.
 """
 
+import inspect
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class StrictModel(BaseModel):
 
     @classmethod
     def _own_keys_first(cls) -> list[str]:
-        keys = [key for base in cls.__mro__ for key in base.__dict__.get("__annotations__", {})]
+        keys = [key for base in cls.__mro__ for key in inspect.get_annotations(base)]
         return [key for key in dict.fromkeys(keys) if key in cls.model_fields]
 
 

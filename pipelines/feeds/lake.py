@@ -113,8 +113,8 @@ class Lake:
         return sorted(found, key=lambda ingestion: (ingestion.feed, ingestion.sequence))
 
     def current(self, feed: str | None = None) -> list[Ingestion]:
-        """The newest ingestion of each source, by feed and sequence; of a stream, the newest that read it whole
-        and all that continue it."""
+        """The newest ingestion of each source, by feed and sequence; of a stream, the newest that read it
+        whole and all that continue it."""
         newest: dict[tuple[str, str], list[Ingestion]] = {}
         for ingestion in self.ingestions(feed):
             key = (ingestion.feed, ingestion.stream or ingestion.source)
