@@ -1,4 +1,4 @@
-"""Late, repeated and changed files: after all have come, in whatever order, the rows are those of one load."""
+"""Late, repeated and changed files: when all have come, in whatever order, the rows are those of one load."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -182,9 +182,11 @@ def _full_rows(kind: str) -> list[str]:
         ("true", "false", "timestamptz '{}+00'") if kind == "postgres" else ("1", "0", "timestamp '{}'")
     )
     return [
-        f"1, '2024-03-01 10:00:00', {at.format('2024-03-01 09:00:00')}, '2024-03-01', 3, 12345678901234.57, {yes}, "
+        f"1, '2024-03-01 10:00:00', {at.format('2024-03-01 09:00:00')}, '2024-03-01', 3, "
+        f"12345678901234.57, {yes}, "
         "'plain'",
-        f"2, '2024-07-01 10:00:00.123456', {at.format('2024-07-01 08:00:00.5')}, '2024-07-01', -2, -0.05, {no}, "
+        f"2, '2024-07-01 10:00:00.123456', {at.format('2024-07-01 08:00:00.5')}, '2024-07-01', -2, "
+        f"-0.05, {no}, "
         "'a, b \"c\" 王'",
         f"3, null, {at.format('2024-07-02 08:00:00')}, null, null, null, null, null",
         f"4, '2024-12-31 23:59:59', {at.format('2024-12-31 22:59:59')}, '2024-12-31', 0, 0.10, {yes}, '=1+1'",
@@ -310,7 +312,8 @@ def test_types_that_a_file_does_not_have_arrive_as_text(shop: Shop) -> None:
         shop.server.run(f"create type {shop.server.name}.mood as enum ('happy')")
         columns = columns.replace("mood", f"{shop.server.name}.mood")
         values = (
-            "1, '0a1b2c3d-0000-4000-8000-000000000001', '{\"k\": 1}', '\\x00ff', 'happy', '{1,2}', 'infinity', "
+            "1, '0a1b2c3d-0000-4000-8000-000000000001', '{\"k\": 1}', '\\x00ff', 'happy', '{1,2}', "
+            "'infinity', "
             "'NaN', '1 day'"
         )
         expected = [

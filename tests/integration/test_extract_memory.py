@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-# What the process holds beside DuckDB's limit: Python, the drivers' libraries, buffers, the allocator's reserve.
+# What the process holds beside DuckDB's limit: Python, libraries, buffers, the allocator's reserve.
 BESIDE_BYTES = 500_000_000
 
 

@@ -56,7 +56,8 @@ def test_a_line_with_wrong_bytes_is_set_aside_with_its_text(shop: Shop, encoding
 def test_a_json_line_with_wrong_bytes_or_a_control_character_is_set_aside(shop: Shop) -> None:
     shop.write(
         "sales.jsonl",
-        b'{"id": "a", "amount": 1}\n{"id": "\xff", "amount": 1}\n\n{"id": "x\x01"}\n{"id": "b", "amount": 2}\n',
+        b'{"id": "a", "amount": 1}\n{"id": "\xff", "amount": 1}\n\n{"id": "x\x01"}\n'
+        b'{"id": "b", "amount": 2}\n',
     )
     (ingestion,) = shop.extract("sales.jsonl")
     assert ingestion.quarantined_by_reason == {"unreadable_line": 2}
