@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,6 +157,8 @@ class Lake:
         finally:
             if folder.exists():
                 shutil.rmtree(folder)
+            with suppress(OSError):  # the feed's folder, where nothing was ever taken in
+                folder.parent.rmdir()
 
     def commit(self, folder: Path, ingestion: Ingestion) -> None:
         """Makes a staged folder the ingestion, durably: all of it is on the disk before its name is.
