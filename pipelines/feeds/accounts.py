@@ -48,9 +48,15 @@ def write_no_rows(job: Job, folder: Path) -> None:
 
 
 def write_quarantine(
-    job: Job, rules: Sequence[Rule], unreadable_lines: str | None, folder: Path, ingestion_id: str, label: str
+    job: Job,
+    rules: Sequence[Rule],
+    unreadable_lines: str | None,
+    *,
+    folder: Path,
+    ingestion_id: str,
+    label: str,
 ) -> None:
-    """Writes `quarantine.parquet`: reason, column and the source row as JSON of each row that is not loaded."""
+    """Writes `quarantine.parquet`: reason, column and source row (as JSON) of each row that is not loaded."""
     names = [name for name in columns_of(job.con, f"{STAGE}_rows") if name not in ("_line", "_copies")]
     fields = ", ".join(f"{identifier(name)} := {STAGE}_rows.{identifier(name)}" for name in names)
     named = [*rules, Rule("superseded_in_file", None, "")]
@@ -141,9 +147,8 @@ def _future_from(job: Job, rules: Sequence[Rule]) -> str | None:
     positions = [index for index, rule in enumerate(rules) if rule.reason == "future_date"]
     if not positions:
         return None
-    row = job.con.execute(
-        f"select min({local_date(job.contract, job.time_zone)}) from {STAGE}_mapped where _rule = {positions[0]}"
-    ).fetchone()
+    day = local_date(job.contract, job.time_zone)
+    row = job.con.execute(f"select min({day}) from {STAGE}_mapped where _rule = {positions[0]}").fetchone()
     return None if row is None or row[0] is None else str(row[0])
 
 

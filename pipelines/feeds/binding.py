@@ -32,8 +32,8 @@ In `reject`, a bare name or `source.<name>` is the source's column; `mapped.<nam
 `columns` gives the contract's column, before type conversion. A contract column's name that no source column
 has may be used bare too.
 
-In a CSV, JSON Lines, Excel or database source every column is text: an expression that calculates casts with `try_cast`
-(a value that cannot be cast is then null, and the row goes to quarantine), never with `cast`.
+In a CSV, JSON Lines, Excel or database source every column is text: an expression that calculates casts with
+`try_cast` (a value that cannot be cast is then null, and the row goes to quarantine), never with `cast`.
 """
 
 import re

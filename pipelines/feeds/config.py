@@ -4,6 +4,7 @@
 (plain YAML keeps the last one silently); `config_error` turns pydantic's findings into one message.
 """
 
+import inspect
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ except ImportError:  # a PyYAML that was built without libyaml
     from yaml import SafeLoader  # type: ignore[assignment]
 
 from pipelines.feeds.errors import ConfigError
+
+
+SOURCE_KINDS = ("file", "postgres", "mysql")
+"""The values of `type` by which a source's keys are told."""
 
 
 class StrictModel(BaseModel):
@@ -37,7 +42,7 @@ class StrictModel(BaseModel):
 
     @classmethod
     def _own_keys_first(cls) -> list[str]:
-        keys = [key for base in cls.__mro__ for key in base.__dict__.get("__annotations__", {})]
+        keys = [key for base in cls.__mro__ for key in inspect.get_annotations(base)]
         return [key for key in dict.fromkeys(keys) if key in cls.model_fields]
 
 
@@ -92,7 +97,10 @@ def config_error(file: Path, error: ValidationError) -> ConfigError:
     """One `ConfigError` for all findings of a `ValidationError`: file, key, what is accepted, value."""
     lines = []
     for finding in error.errors(include_url=False):
-        key = ".".join(str(part) for part in finding["loc"]) or "(the whole file)"
+        keys = _keys(finding["loc"])
+        if finding["type"] == "union_tag_invalid":
+            keys.append("type")
+        key = ".".join(keys) or "(the whole file)"
         message = finding["msg"].removeprefix("Value error, ")
         value = finding["input"]
         # A mapping's text would drown the message, which names the offending key already.
@@ -101,3 +109,13 @@ def config_error(file: Path, error: ValidationError) -> ConfigError:
         given = "" if secret or isinstance(value, Mapping | BaseModel) else f" (given: {value!r})"
         lines.append(f"{file}: {key}: {message}{given}")
     return ConfigError("\n".join(lines))
+
+
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    """The keys of the file: pydantic adds which kind of source it took, which stands at no such place."""
+    keys: list[str] = []
+    for part in map(str, location):
+        is_kind = part in SOURCE_KINDS and (keys[-1:] == ["source"] or keys[-2:-1] == ["also"])
+        if not is_kind:
+            keys.append(part)
+    return keys

@@ -92,9 +92,9 @@ def extract_feed(
 ) -> Extraction:
     """Takes in the feed's new and changed sources.
 
-    A source is skipped when its content, the binding, the contract and the time zone are those of its current
-    ingestion. A file that is gone keeps what it brought: an archived landing folder takes nothing away. A file
-    that is still being written waits for the next call.
+    A source is skipped when its content, the binding, the contract and the time zone are those of its
+    current ingestion. A file that is gone keeps what it brought: an archived landing folder takes nothing
+    away. A file that is still being written waits for the next call.
 
     Args:
         con: an open DuckDB connection; only temporary tables are made, and dropped.
@@ -104,14 +104,15 @@ def extract_feed(
         profile_file: the profile, for messages.
         base_dir: the folder from which the profile's relative paths start.
         time_zone: the profile's zone.
-        latest_event: the last day, in that zone, on which there can be an event: rows after it are quarantined
-            as `future_date`. It is no part of the fingerprint; a source with such rows is taken in again as
-            soon as the day of the earliest of them has come. None for no such rule.
+        latest_event: the last day, in that zone, on which there can be an event: rows after it are
+            quarantined as `future_date`. It is no part of the fingerprint; a source with such rows is taken
+            in again as soon as the day of the earliest of them has come. None for no such rule.
         scratch_dir: for what is written anew in between; by default the system's temporary folder.
         settle_seconds: see `resolve_files`.
 
     Raises:
-        FeedError: a missing or unreadable source, or a mapping that does not fit. Those before it are taken in.
+        FeedError: a missing or unreadable source, or a mapping that does not fit. Sources before it are
+            taken in.
 
     Example:
         A profile binds `products` to `data/landing/products.csv`; then
@@ -177,7 +178,7 @@ def _extract_files(job: Job, lake: Lake, also: dict[str, list[SourceFile]]) -> E
         fingerprint = _fingerprint(job, also, file.content_sha256)
         if _is_known(job, known.get(file.label), fingerprint):
             continue
-        taken = _take_in(job, lake, file, also, fingerprint)
+        taken = _take_in(job, lake, file, also, fingerprint=fingerprint)
         if taken is None:
             waiting.append(Waiting(file.label, "it was changed while it was read"))
         else:
@@ -213,7 +214,7 @@ def _extract_database(
         fingerprint = _fingerprint(job, also, snapshot.content_sha256)
         if earlier and _is_known(job, earlier[-1], fingerprint):
             return Extraction(notes=notes)
-        return _with(_take_in(job, lake, _file_of(snapshot, name), also, fingerprint), notes)
+        return _with(_take_in(job, lake, _file_of(snapshot, name), also, fingerprint=fingerprint), notes)
     if last is not None and snapshot.content_sha256 == (
         last.content_sha256 if after is None else last.window_sha256
     ):
@@ -222,7 +223,9 @@ def _extract_database(
         return Extraction(notes=notes)
     stream = _Stream(name, after is not None, snapshot.cursor, snapshot.window_sha256)
     label = f"{name}#{lake.next_sequence(job.contract.feed):06d}"
-    return _with(_take_in(job, lake, _file_of(snapshot, label), also, settings, stream), notes)
+    return _with(
+        _take_in(job, lake, _file_of(snapshot, label), also, fingerprint=settings, stream=stream), notes
+    )
 
 
 def _with(ingestion: Ingestion | None, notes: tuple[str, ...]) -> Extraction:
@@ -262,6 +265,7 @@ def _take_in(
     lake: Lake,
     file: SourceFile,
     also: dict[str, list[SourceFile]],
+    *,
     fingerprint: str,
     stream: _Stream | None = None,
 ) -> Ingestion | None:
@@ -311,7 +315,14 @@ def _write(
         job.con.execute(f"drop table {STAGE}_source")
     rules = map_rows(job)
     write_rows(job, folder, ingestion.ingestion_id, file.label)
-    write_quarantine(job, rules, source.unreadable, folder, ingestion.ingestion_id, file.label)
+    write_quarantine(
+        job,
+        rules,
+        source.unreadable,
+        folder=folder,
+        ingestion_id=ingestion.ingestion_id,
+        label=file.label,
+    )
     return accounted(job, ingestion, rules, folder, source.unreadable)
 
 
@@ -334,8 +345,8 @@ def _read_also(job: Job, also: dict[str, list[SourceFile]]) -> dict[str, str]:
             line = table.unreadable and number(job.con, f"select min(_line) from {table.unreadable}")
             if line:
                 raise SourceUnreadableError(
-                    f"{job.key('also', name)}: row {line} of {_named(source, file)} cannot be read; a source that "
-                    "is only joined has no quarantine, so it must be readable in whole"
+                    f"{job.key('also', name)}: row {line} of {_named(source, file)} cannot be read; a "
+                    "source that is only joined has no quarantine, so it must be readable in whole"
                 )
             parts.append(table.relation)
         relations[name] = " union all by name ".join(f"({part})" for part in parts)

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,8 +113,8 @@ class Lake:
         return sorted(found, key=lambda ingestion: (ingestion.feed, ingestion.sequence))
 
     def current(self, feed: str | None = None) -> list[Ingestion]:
-        """The newest ingestion of each source, by feed and sequence; of a stream, the newest that read it whole
-        and all that continue it."""
+        """The newest ingestion of each source, by feed and sequence; of a stream, the newest that read it
+        whole and all that continue it."""
         newest: dict[tuple[str, str], list[Ingestion]] = {}
         for ingestion in self.ingestions(feed):
             key = (ingestion.feed, ingestion.stream or ingestion.source)
@@ -157,6 +157,8 @@ class Lake:
         finally:
             if folder.exists():
                 shutil.rmtree(folder)
+            with suppress(OSError):  # the feed's folder, where nothing was ever taken in
+                folder.parent.rmdir()
 
     def commit(self, folder: Path, ingestion: Ingestion) -> None:
         """Makes a staged folder the ingestion, durably: all of it is on the disk before its name is.

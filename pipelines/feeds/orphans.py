@@ -31,7 +31,8 @@ class Orphans:
     of_rows: int
 
     def __str__(self) -> str:
-        return f"{self.feed}: {self.rows:,} of {self.of_rows:,} rows have a {self.column} unknown to {self.parent}"
+        counts = f"{self.rows:,} of {self.of_rows:,} rows"
+        return f"{self.feed}: {counts} have a {self.column} unknown to {self.parent}"
 
 
 ORPHAN_COLUMNS = {

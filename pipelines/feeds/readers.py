@@ -152,8 +152,8 @@ def _check_column_names(columns: Sequence[str], name_of_source: str, where: str)
         # DuckDB compares names without case.
         if name.lower() in seen or not name:
             raise SourceUnreadableError(
-                f"{where}: the source {name_of_source} has {'two columns' if name else 'a column'} named {name!r}; "
-                f"columns found: {', '.join(columns)}"
+                f"{where}: the source {name_of_source} has "
+                f"{'two columns' if name else 'a column'} named {name!r}; columns found: {', '.join(columns)}"
             )
         if name.lower() in RESERVED_COLUMNS:
             raise SourceUnreadableError(
@@ -209,8 +209,8 @@ def _csv_header(path: Path, named: Path, delimiter: str, quote: str, where: str)
     # file's.
     if any("\ufffd" in name or MARK in name for name in header):
         raise SourceUnreadableError(
-            f"{where}: the header of {named} is not in the encoding that the profile says (UTF-8 where it says "
-            f"none): {', '.join(header)}. Give the file's with `encoding:`"
+            f"{where}: the header of {named} is not in the encoding that the profile says (UTF-8 where it "
+            f"says none): {', '.join(header)}. Give the file's with `encoding:`"
         )
     return [name.strip() for name in header]
 

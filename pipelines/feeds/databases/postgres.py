@@ -1,5 +1,6 @@
 """PostgreSQL by ADBC: rows come as Arrow batches through COPY, in a stream."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from types import TracebackType
@@ -135,6 +136,16 @@ _REFUSALS = (
 )
 
 
+_STATE = re.compile(r"SQLSTATE:? ?([0-9A-Z]{5})")
+
+
+def _state_of_message(text: str) -> str:
+    if "statement timeout" in text:
+        return "57014"
+    # An error of the statement, such as a division by zero in a row, is no broken connection.
+    return "XX000" if "ERROR:" in text and "connection" not in text else ""
+
+
 _MEANING = {
     "42P01": "the table does not exist",
     "42703": "a column does not exist",
@@ -146,10 +157,15 @@ def problem_of(error: Exception, source: PostgresSource) -> Problem | None:
     """What an error means; None if it is none of the driver's."""
     from adbc_driver_postgresql import dbapi  # noqa: PLC0415
 
-    if not isinstance(error, dbapi.Error):
-        return None
     text = " ".join(str(error).split())
-    state = error.sqlstate or ""
+    if isinstance(error, dbapi.Error):
+        state = error.sqlstate or ""
+    elif isinstance(error, OSError) and "libpq" in text:
+        # Within the stream of rows the driver's error comes as one of Arrow's, its state in the text alone.
+        found = _STATE.search(text)
+        state = found[1] if found else _state_of_message(text)
+    else:
+        return None
     if not state and "Failed to connect" in text:
         return _connection_problem(text)
     read = "query" if source.query else "table"

@@ -70,11 +70,12 @@ def read_database(
     """
     hint = f"\n{source.hint.strip()}" if source.hint else ""
     url = with_variables(source.url, f"{where}.url", "the URL of the database", hint)
+    address = _address(source, url, where)
     for attempt in range(source.retries + 1):
         try:
-            return _read_once(con, source, url, where=where, target=target, after=after)
+            return _read_once(con, source, address, where=where, target=target, after=after)
         except Exception as error:
-            address, problem = _understood(error, source, url, where)
+            problem = _problem_of(error, source)
             if problem is None:
                 raise
             if problem.is_transient and attempt < source.retries:
@@ -104,32 +105,35 @@ def label_of(source: DatabaseSource) -> str:
     return f"{kind}:{source.table or 'query'}"
 
 
-def _understood(
-    error: Exception, source: DatabaseSource, url: str, where: str
-) -> tuple[Address, Problem | None]:
+def _address(source: DatabaseSource, url: str, where: str) -> Address:
+    schemes = postgres.SCHEMES if isinstance(source, PostgresSource) else mysql.SCHEMES
+    return Address.parse(url, schemes, f"{where}.url")
+
+
+def _reader(source: DatabaseSource, address: Address) -> Reader:
     if isinstance(source, PostgresSource):
-        return Address.parse(url, postgres.SCHEMES, f"{where}.url"), postgres.problem_of(error, source)
+        return postgres.PostgresReader(source, address)
     assert isinstance(source, MySqlSource)
-    return Address.parse(url, mysql.SCHEMES, f"{where}.url"), mysql.problem_of(error, source)
+    return mysql.MySqlReader(source, address)
+
+
+def _problem_of(error: Exception, source: DatabaseSource) -> Problem | None:
+    if isinstance(source, PostgresSource):
+        return postgres.problem_of(error, source)
+    assert isinstance(source, MySqlSource)
+    return mysql.problem_of(error, source)
 
 
 def _read_once(
     con: duckdb.DuckDBPyConnection,
     source: DatabaseSource,
-    url: str,
+    address: Address,
     *,
     where: str,
     target: Path,
     after: str | None,
 ) -> Snapshot:
-    if isinstance(source, PostgresSource):
-        connection: Reader = postgres.PostgresReader(
-            source, Address.parse(url, postgres.SCHEMES, f"{where}.url")
-        )
-    else:
-        assert isinstance(source, MySqlSource)
-        connection = mysql.MySqlReader(source, Address.parse(url, mysql.SCHEMES, f"{where}.url"))
-    with connection as reader:
+    with _reader(source, address) as reader:
         columns = reader.columns()
         kind = _cursor_kind(source, columns, where)
         condition, null_cursors, now = None, 0, reader.now()
@@ -162,8 +166,8 @@ def _cursor_kind(source: DatabaseSource, columns: dict[str, Kind], where: str) -
     kind = columns[source.cursor]
     if kind == "other":
         raise ConfigError(
-            f"{where}.cursor: the column {source.cursor!r} of {label_of(source)} is neither a number nor a date "
-            "or timestamp; name one that grows with every change, or leave the cursor out"
+            f"{where}.cursor: the column {source.cursor!r} of {label_of(source)} is neither a number nor a "
+            "date or timestamp; name one that grows with every change, or leave the cursor out"
         )
     if source.look_back is not None and (kind == "number") != isinstance(source.look_back, int):
         accepted = "a number" if kind == "number" else "a duration such as 90s, 15m, 12h or 3d"

@@ -1,4 +1,4 @@
-"""Every kind of dirty row with exact counts, together in one file; and what depends on the day or on others."""
+"""Every kind of dirty row with exact counts, in one file; and what depends on the day or on other feeds."""
 
 import hashlib
 import json

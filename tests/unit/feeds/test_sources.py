@@ -325,9 +325,9 @@ def test_a_wrong_binding_is_refused(shop: Shop, binding: dict[str, object], mess
 def test_a_file_that_changes_while_it_is_read_waits(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     path = shop.write("sales.csv", "id,amount\nx,1\n")
 
-    def write_quarantine(*arguments: object) -> None:
+    def write_quarantine(*arguments: object, **named: object) -> None:
         path.write_text("id,amount\nx,1\ny,2\n")
-        original(*arguments)
+        original(*arguments, **named)
 
     original = extract.write_quarantine
     with monkeypatch.context() as patch:
