@@ -208,6 +208,8 @@ def test_complete_journey_on_the_real_data(
         "pos_members": (2469, 2469, 0, {}),
         "pos_sales": (1469307, 1460438, 0, {"zero_quantity": 8869}),
         "products": (92331, 92331, 0, {}),
+        "campaign_members": (6589, 6589, 0, {}),
+        "campaign_events": (2102, 2102, 0, {}),
     }
     assert con.sql("select count(age_band) from raw.pos_members").fetchone() == (801,)
     con.execute("set TimeZone = 'America/New_York'")
