@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run rebuild ui test test-quick lint format requirements clean
+.PHONY: help run rebuild ui test drill bench lint format requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -30,6 +30,12 @@ ui: .venv/run ## open the Dagster UI on loopback (PORT=3000)
 
 test: .venv/dev lint ## lint, then run all tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
+
+drill: .venv/dev ## the long form of the tests that kill runs (KILLS=50)
+	@WINBACK_KILLS=$(or $(KILLS),50) $(BIN)/pytest tests/pipeline/test_killed_runs.py tests/pipeline/test_ways_in.py -k "kill"
+
+bench: .venv/dev ## memory of the extraction of a large CSV (GIGABYTES=5)
+	@$(BIN)/python benchmarks/extract_memory.py --gigabytes $(or $(GIGABYTES),5)
 
 lint: .venv/dev ## check style and types
 	@$(BIN)/ruff check .
