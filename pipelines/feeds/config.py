@@ -19,7 +19,6 @@ except ImportError:  # a PyYAML that was built without libyaml
 
 from pipelines.feeds.errors import ConfigError
 
-
 SOURCE_KINDS = ("file", "postgres", "mysql")
 """The values of `type` by which a source's keys are told."""
 
