@@ -1,8 +1,8 @@
 """How much memory the extraction of one large CSV takes: `python benchmarks/extract_memory.py --gigabytes 5`.
 
-A CSV of receipt lines is written, of which one in a thousand is unreadable, one wrong and one repeated. It is
-taken in by a process of its own, of which the highest resident set (VmHWM) is read. Prints a table and one
-line of JSON.
+A CSV of receipt lines is written, of which one in a thousand is unreadable, one wrong and one repeated, and
+taken in by a process of its own, of which the highest resident set (VmHWM) is read. Prints a table and a line
+of JSON.
 """
 
 import argparse
