@@ -138,7 +138,7 @@ def test_the_schedule_runs_by_default_in_the_shops_zone(definitions):
     schedule = definitions.resolve_schedule_def(f"{DAILY_RECALL}_schedule")
 
     assert schedule.default_status == DefaultScheduleStatus.RUNNING
-    assert schedule.execution_timezone == "America/New_York"
+    assert schedule.execution_timezone == "Asia/Shanghai"
     assert schedule.cron_schedule == "0 5 * * *"
 
 
