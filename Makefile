@@ -31,8 +31,9 @@ ui: .venv/run ## open the Dagster UI on loopback (PORT=3000)
 test: .venv/dev lint ## lint, then run all tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
-drill: .venv/dev ## the long form of the tests that kill runs (KILLS=50)
-	@WINBACK_KILLS=$(or $(KILLS),50) $(BIN)/pytest tests/pipeline/test_killed_runs.py tests/pipeline/test_ways_in.py -k "kill"
+drill: .venv/dev ## the long form of the tests that kill runs and shuffle files (KILLS=50, ORDERS=20)
+	@WINBACK_KILLS=$(or $(KILLS),50) WINBACK_ORDERS=$(or $(ORDERS),20) \
+		$(BIN)/pytest tests/pipeline/test_killed_runs.py tests/pipeline/test_ways_in.py -k "kill or order"
 
 bench: .venv/dev ## memory of the extraction of a large CSV (GIGABYTES=5)
 	@$(BIN)/python benchmarks/extract_memory.py --gigabytes $(or $(GIGABYTES),5)

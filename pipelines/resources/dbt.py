@@ -304,6 +304,8 @@ class Dbt(ConfigurableResource):  # type: ignore[type-arg]
             context, manifest={}, dagster_dbt_translator=DagsterDbtTranslator()
         )
         arguments = ["build", *parameters.selection_args, "--exclude-resource-type", "unit_test"]
+        # The project is parsed and the results come as events: nobody reads what dbt would write down.
+        arguments.append("--no-write-json")
         # A test runs with the last of the tables it compares, when those before it are there.
         environment = {**self.warehouse.environment(), DBT_INDIRECT_SELECTION_ENV: "buildable"}
         if parameters.indirect_selection:

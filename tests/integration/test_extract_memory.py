@@ -11,7 +11,7 @@ BESIDE_BYTES = 500_000_000
 
 
 def test_a_file_near_the_limit_is_taken_in_below_a_bound() -> None:
-    command = [sys.executable, str(PROJECT / "benchmarks" / "extract_memory.py"), "--gigabytes", "0.2"]
+    command = [sys.executable, str(PROJECT / "benchmarks" / "extract_memory.py"), "--gigabytes", "0.1"]
     done = subprocess.run(
         [*command, "--memory-limit", "256MB"], check=True, stdout=subprocess.PIPE, text=True, cwd=PROJECT
     )

@@ -1,8 +1,8 @@
 """One data home with a past, told once and looked at by several test files.
 
 Three dates in order for real, over a weekend so that two weekly fits take part, and the last one once more;
-then two dates of the past: one beyond retention, and a month-end, which is run once more too. The shop's
-files go on after its last date, so whatever looks ahead shows.
+then two dates of the past: one beyond retention, and a month-end. The shop's files go on after its last date,
+so whatever looks ahead shows.
 """
 
 from __future__ import annotations
@@ -121,7 +121,6 @@ def tell(home: Home) -> Story:
         ("monday again", None),
         ("mid", MID),
         ("month end", MONTH_END),
-        ("month end again", MONTH_END),
     ):
         assert home.run(*([] if day is None else ["--date", str(day)])) == 0, f"the run of {name} failed"
         moments[name] = Moment.of(home)

@@ -35,7 +35,7 @@ def rebuilt(spoilt) -> Moment:
 
 
 def test_a_rebuild_gives_identical_published_tables(story: Story, rebuilt: Moment) -> None:
-    before = story["month end again"]
+    before = story["month end"]
     assert rebuilt.columns == before.columns
     for table, rows in before.tables.items():
         assert rebuilt.tables[table] == rows, table
@@ -56,7 +56,7 @@ def test_movements_of_dates_beyond_retention_come_back(story: Story, rebuilt: Mo
 
 
 def test_a_rebuild_sends_nothing(story: Story, rebuilt: Moment) -> None:
-    before = story["month end again"]
+    before = story["month end"]
     assert rebuilt.exports == before.exports
     assert sorted(rebuilt.written_at_ns.values()) == sorted(before.written_at_ns.values())
     assert rebuilt.lake == before.lake
@@ -96,7 +96,7 @@ def test_a_plain_run_without_the_warehouse_file_gives_its_date_as_before(story: 
     home = story.home.copy(tmp_path / "home")
     home.settings.warehouse_file.unlink()
     assert home.run() == 0
-    before, after = story["month end again"], Moment.of(home)
+    before, after = story["month end"], Moment.of(home)
     assert after.exports == before.exports
     assert after.lake == before.lake
     for table, rows in before.tables.items():

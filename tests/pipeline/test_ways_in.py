@@ -27,6 +27,9 @@ pytestmark = pytest.mark.xdist_group("demo")
 
 KILLS = int(os.environ.get("WINBACK_KILLS", "10"))
 
+ORDERS = int(os.environ.get("WINBACK_ORDERS", "1"))
+"""At the level of `raw`, tests/integration/test_arrival.py plays dozens of orders."""
+
 EXTRACT_ALONE = """\
 from pipelines.feeds.contract import load_contracts
 from pipelines.feeds.extract import extract_feed
@@ -66,7 +69,7 @@ def assert_equal(found: dict[str, list[tuple]], expected: dict[str, list[tuple]]
         assert [row for row, other in zip(found[table], rows, strict=True) if row != other][:3] == [], table
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", range(1, ORDERS + 1))
 def test_files_in_any_order_of_arrival(demo: DemoHome, orderly, tmp_path: Path, seed: int):
     """They come one batch after the other, some of them twice, with an extraction after each batch."""
     chance = random.Random(seed)
