@@ -21,7 +21,7 @@ from pipelines.feeds.binding import FeedBinding, check_columns
 from pipelines.feeds.contract import FeedContract
 from pipelines.feeds.databases import Snapshot, read_database
 from pipelines.feeds.databases.reading import label_of
-from pipelines.feeds.errors import SourceUnreadableError
+from pipelines.feeds.errors import FeedError, SourceUnreadableError
 from pipelines.feeds.lake import Ingestion, Lake
 from pipelines.feeds.mapping import STAGE, Job, map_rows, stage_rows
 from pipelines.feeds.readers import SourceTable, read_source
@@ -291,7 +291,7 @@ def _take_in(
     ):
         try:
             ingestion = _write(job, file, also, ingestion, folder)
-        except Exception:
+        except (FeedError, duckdb.Error, OSError, ValueError):
             if not is_unchanged(file):  # half a file may well be unreadable
                 return None
             raise

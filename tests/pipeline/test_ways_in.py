@@ -108,15 +108,14 @@ def take_in(home: DemoHome) -> None:
 
 
 def test_extraction_killed_at_random_moments(demo: DemoHome, orderly, tmp_path: Path):
-    """`WINBACK_KILLS` gives another number of kills."""
-    whole = DemoHome.with_files_of(demo, tmp_path / "whole")
-    begin = time.monotonic()
-    take_in(whole)
-    whole_seconds = time.monotonic() - begin
-    shutil.rmtree(whole.path)
+    """After a random number of files and a random while; each next one goes on from where the last one died.
+
+    `WINBACK_KILLS` gives another number of kills.
+    """
     home = DemoHome.with_files_of(demo, tmp_path / "home")
-    ended = 0
-    for seed in range(KILLS):
+    chance = random.Random(7)
+    files = sum(path.is_file() for path in demo.landing.glob("*/*"))
+    for taken in sorted(chance.randrange(files - 2) for _ in range(KILLS)):
         with subprocess.Popen(
             [sys.executable, "-c", EXTRACT_ALONE],
             cwd=PROJECT_DIR,
@@ -125,17 +124,22 @@ def test_extraction_killed_at_random_moments(demo: DemoHome, orderly, tmp_path: 
         ) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"begins\n"
-            # Each kill leaves less to do: the moments come earlier and earlier.
-            time.sleep(random.Random(seed).uniform(0, whole_seconds / (1 + seed)))
-            ended += process.poll() is not None
+            while process.poll() is None and files_taken_in(home) < taken:
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.03))
             process.send_signal(signal.SIGKILL)
-    assert ended < KILLS, "none was killed"
+        assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
     home.build(*TO_CORE)
     assert_equal(home.core(), orderly)
     settings = home.settings
     left = [path for path in settings.lake_dir.rglob("*") if ".tmp" in path.name]
     assert left == []
     assert counted(home) == counted(demo)
+
+
+def files_taken_in(home: DemoHome) -> int:
+    """Ingestions that the lake has, half-written ones not counted."""
+    return sum(1 for path in home.settings.lake_dir.glob("feeds/*/[0-9]*") if path.is_dir())
 
 
 def counted(home: DemoHome) -> list[tuple]:
