@@ -52,7 +52,7 @@ format: .venv/dev ## mend what can be mended of style
 requirements: ## compile the pinned requirements anew (needs uv)
 	@for set in run: dev:--extra=dev; do \
 		UV_CUSTOM_COMPILE_COMMAND="make requirements" uv pip compile -q --upgrade --universal \
-			--python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras --extra=samples $${set#*:} \
+			--python-version 3.11 --generate-hashes --no-strip-extras --extra=samples $${set#*:} \
 			pyproject.toml requirements/build.in -o requirements/$${set%%:*}.txt; \
 	done
 
