@@ -9,7 +9,7 @@ import duckdb
 from pipelines.feeds.conversion import Rule, local_date
 from pipelines.feeds.errors import ReconciliationError
 from pipelines.feeds.lake import Ingestion
-from pipelines.feeds.mapping import STAGE, Job, columns_of
+from pipelines.feeds.mapping import STAGE, Job, columns_of, kept_order
 from pipelines.feeds.sql import identifier, identifiers, literal, path_literal
 
 MAX_ORIGINAL_BYTES = 1024 * 1024
@@ -20,17 +20,18 @@ KEPT_CHARACTERS = 65536
 
 
 def write_rows(job: Job, folder: Path, ingestion_id: str, label: str) -> None:
-    """Writes `rows.parquet`: the rows that break no rule, one per key."""
-    job.con.execute(
-        f"""
+    """Writes `rows.parquet`: the rows that break no rule, one per key, in the order of their lines."""
+    order = "" if job.binding.query is None else f"order by _line, {identifiers(job.contract.key)}"
+    statement = f"""
         copy (
             select {identifiers(job.contract.column_names)}, {_origin(ingestion_id, label)}
             from {STAGE}_mapped anti join {STAGE}_superseded using (_row)
             where _rule is null
-            order by _line, {identifiers(job.contract.key)}
+            {order}
         ) to {literal((folder / "rows.parquet").as_posix())} (format parquet, compression zstd)
         """
-    )
+    with kept_order(job):
+        job.con.execute(statement)
 
 
 def write_no_rows(job: Job, folder: Path) -> None:
@@ -57,7 +58,7 @@ def write_quarantine(
     label: str,
 ) -> None:
     """Writes `quarantine.parquet`: reason, column and source row (as JSON) of each row that is not loaded."""
-    names = [name for name in columns_of(job.con, f"{STAGE}_rows") if name not in ("_line", "_copies")]
+    names = [name for name in columns_of(job.con, f"{STAGE}_rows") if name != "_line"]
     fields = ", ".join(f"{identifier(name)} := {STAGE}_rows.{identifier(name)}" for name in names)
     named = [*rules, Rule("superseded_in_file", None, "")]
     reasons = ", ".join(
@@ -117,7 +118,13 @@ def number(con: duckdb.DuckDBPyConnection, query: str) -> int:
 
 
 def accounted(
-    job: Job, ingestion: Ingestion, rules: Sequence[Rule], folder: Path, unreadable_lines: str | None
+    job: Job,
+    ingestion: Ingestion,
+    rules: Sequence[Rule],
+    *,
+    folder: Path,
+    unreadable_lines: str | None,
+    duplicates: int,
 ) -> Ingestion:
     """The ingestion with its counts, the written files' own where rows were written.
 
@@ -130,12 +137,12 @@ def accounted(
     reasons = con.execute(f"select reason, count(*) {quarantined} group by reason order by reason").fetchall()
     counted = replace(
         ingestion,
-        rows_read=number(con, f"select sum(_copies) from {STAGE}_rows") + lines,
+        rows_read=number(con, f"select count(*) from {STAGE}_rows") + duplicates + lines,
         rows_loaded=number(
             con, f"select count(*) from read_parquet({path_literal(folder / 'rows.parquet')})"
         ),
         rows_quarantined=number(con, f"select count(*) {quarantined}"),
-        rows_duplicate=number(con, f"select sum(_copies - 1) from {STAGE}_rows"),
+        rows_duplicate=duplicates,
         quarantined_by_reason={str(reason): int(rows) for reason, rows in reasons},
         future_from=_future_from(job, rules),
     )

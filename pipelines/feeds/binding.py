@@ -48,7 +48,7 @@ from pipelines.feeds.contract import FeedContract
 from pipelines.feeds.errors import MappingError
 from pipelines.feeds.source_settings import DatabaseSource, Source
 
-RESERVED_COLUMNS = ("_line", "_row", "_copies", "mapped")
+RESERVED_COLUMNS = ("_line", "_row", "mapped")
 _REASON = re.compile(r"[a-z][a-z0-9_]*")
 # What the extraction itself writes; a profile's rule under the same name could not be told from it.
 BUILT_IN_REASONS = (

@@ -309,10 +309,10 @@ def _write(
     if not source.columns:
         write_no_rows(job, folder)
         return ingestion
-    stage_rows(job, _named(job.binding.source, file), source, _read_also(job, also))
-    if source.relation == f"select * from {STAGE}_source":
+    duplicates = stage_rows(job, _named(job.binding.source, file), source, _read_also(job, also))
+    if source.table is not None:
         # Its rows are staged by now; those of a large file would only be pushed to the disk.
-        job.con.execute(f"drop table {STAGE}_source")
+        job.con.execute(f"drop table if exists {source.table}")
     rules = map_rows(job)
     write_rows(job, folder, ingestion.ingestion_id, file.label)
     write_quarantine(
@@ -323,7 +323,9 @@ def _write(
         ingestion_id=ingestion.ingestion_id,
         label=file.label,
     )
-    return accounted(job, ingestion, rules, folder, source.unreadable)
+    return accounted(
+        job, ingestion, rules, folder=folder, unreadable_lines=source.unreadable, duplicates=duplicates
+    )
 
 
 def _named(source: AnySource, file: SourceFile) -> str:

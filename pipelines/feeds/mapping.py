@@ -6,6 +6,7 @@ DuckDB connection, in temporary tables whose names begin with `STAGE`.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,7 +24,8 @@ from pipelines.feeds.conversion import (
     wrong_type_rules,
 )
 from pipelines.feeds.errors import FeedError, MappingError, SourceUnreadableError
-from pipelines.feeds.readers import SourceTable
+from pipelines.feeds.readers import SourceTable, in_file_order
+from pipelines.feeds.repeats import delete_repeated_rows, find_repeated
 from pipelines.feeds.sql import identifier, identifiers
 
 STAGE = "winback_feed"
@@ -52,8 +54,21 @@ class Job:
         return ".".join(("feeds", self.contract.feed, *parts))
 
 
-def stage_rows(job: Job, named: str, source: SourceTable, also: dict[str, str]) -> None:
-    """Fills `<stage>_rows`: the distinct source rows with `_line` (the first copy's) and `_copies`."""
+def stage_rows(job: Job, named: str, source: SourceTable, also: dict[str, str]) -> int:
+    """Fills `<stage>_rows`: the distinct source rows, each with the `_line` of its first copy.
+
+    Returns:
+        How many copies were left out.
+    """
+    rows = f"{STAGE}_rows"
+    if job.binding.query is None and source.table is not None:
+        job.con.execute(f"alter table {source.table} rename to {rows}")
+    else:
+        _query_rows(job, named, source, also)
+    return delete_repeated_rows(job.con, rows)
+
+
+def _query_rows(job: Job, named: str, source: SourceTable, also: dict[str, str]) -> None:
     tables = {"source": source.relation, **also}
     with_tables = "with " + ", ".join(f"{identifier(name)} as ({body})" for name, body in tables.items())
     query = (
@@ -72,17 +87,13 @@ def stage_rows(job: Job, named: str, source: SourceTable, also: dict[str, str]) 
         # No _line came through the query; the order of the values is one that every run finds again.
         number = f"row_number() over (order by {identifiers(columns)})"
     try:
-        job.con.execute(
-            f"""
-            create or replace temp table {STAGE}_rows as
-            select {identifiers(columns)}, cast(min(_line) as bigint) as _line, count(*) as _copies
-            from (
-                select * {"exclude (_line)" if number == "_line" else ""}, {number} as _line
-                from ({relation})
+        with kept_order(job):
+            job.con.execute(
+                f"""
+                create or replace temp table {STAGE}_rows as
+                select {identifiers(columns)}, cast({number} as bigint) as _line from ({relation})
+                """
             )
-            group by {identifiers(columns)}
-            """
-        )
     except duckdb.Error as error:
         if job.binding.query is None:
             raise SourceUnreadableError(
@@ -92,6 +103,11 @@ def stage_rows(job: Job, named: str, source: SourceTable, also: dict[str, str]) 
             f"{job.key('query')}: fails on the rows of {named}: {error}\n"
             "A value that cannot be cast should become null: use try_cast"
         ) from error
+
+
+def kept_order(job: Job) -> AbstractContextManager[None]:
+    """Without a query the rows stand in the file's order and keep it, which saves sorting them at the end."""
+    return in_file_order(job.con) if job.binding.query is None else nullcontext()
 
 
 def _checked_query(job: Job, with_tables: str, tables: dict[str, str], source: SourceTable) -> str:
@@ -124,7 +140,7 @@ def map_rows(job: Job) -> list[Rule]:
     Returns:
         The rules, of which `_rule` gives the position of the first that the row breaks; null for a good row.
     """
-    available = [name for name in columns_of(job.con, f"{STAGE}_rows") if name not in ("_line", "_copies")]
+    available = [name for name in columns_of(job.con, f"{STAGE}_rows") if name != "_line"]
     expressions = _bound_expressions(job, available)
     bound = _bound_relation(expressions, available)
     rejects = _reject_rules(job, bound, available)
@@ -153,9 +169,7 @@ def map_rows(job: Job) -> list[Rule]:
     broken = value_rules(job.contract)
     if job.latest_event is not None:
         broken += future_rule(job.contract, job.latest_event, job.time_zone)
-    try:
-        job.con.execute(
-            f"""
+    statement = f"""
             create or replace temp table {STAGE}_mapped as
             with {bound},
             judged as (select _row, _line, mapped, {_first_broken(rejects, 0)} as _rule from source),
@@ -170,7 +184,9 @@ def map_rows(job: Job) -> list[Rule]:
             )
             from filled
             """
-        )
+    try:
+        with kept_order(job):
+            job.con.execute(statement)
     except duckdb.Error as error:
         raise _failing_expression(job, expressions, error) from error
     _find_superseded(job)
@@ -212,7 +228,7 @@ def _bound_relation(expressions: Mapping[str, str], available: Sequence[str]) ->
     )
     return (
         f"bound as (select source.*, struct_pack({struct}) as mapped "
-        f"from (select rowid as _row, * exclude (_copies) from {STAGE}_rows) as source), "
+        f"from (select rowid as _row, * from {STAGE}_rows) as source), "
         f"source as (select bound.*{free} from bound)"
     )
 
@@ -273,15 +289,13 @@ def _find_superseded(job: Job) -> None:
     order = [f"{identifier(name)} desc nulls last" for name in newer]
     # All columns at the end: the choice is the same in every run, also where a query repeats a line's number.
     order += ["_line desc", *(identifier(name) for name in job.contract.column_names)]
-    same_key = " and ".join(f"good.{name} is not distinct from repeated.{name}" for name in key)
+    repeated = f"{STAGE}_repeated_keys"
+    find_repeated(job.con, f"{STAGE}_mapped", key, into=repeated, where="_rule is null")
     job.con.execute(
         f"""
         create or replace temp table {STAGE}_superseded as
-        with repeated as (
-            select {", ".join(key)} from {STAGE}_mapped where _rule is null group by all having count(*) > 1
-        )
         select _row
-        from (select good.* from {STAGE}_mapped as good join repeated on {same_key} where good._rule is null)
+        from (select * from {STAGE}_mapped where rowid in (select _row from {repeated}))
         qualify row_number() over (partition by {", ".join(key)} order by {", ".join(order)}) > 1
         """
     )

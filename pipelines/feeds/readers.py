@@ -39,11 +39,13 @@ class SourceTable:
         relation: a SQL query with the source's columns and `_line`.
         columns: the source's columns, without `_line`.
         unreadable: a temporary table (_line, raw, problem) of lines that could not be read, or None.
+        table: the temporary table that the rows were loaded into, or None for a file that is scanned.
     """
 
     relation: str
     columns: tuple[str, ...]
     unreadable: str | None
+    table: str | None = None
 
 
 def read_source(
@@ -182,7 +184,7 @@ def _read_snapshot(con: duckdb.DuckDBPyConnection, path: Path) -> SourceTable:
 
 
 @contextmanager
-def _in_file_order(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def in_file_order(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Rows keep the file's order, on which `_line` rests, also where the caller has traded it for memory."""
     row = con.execute("select current_setting('preserve_insertion_order')").fetchone()
     before = bool(row and row[0])
@@ -241,7 +243,7 @@ def _read_csv(
         f"escape = {literal(source.quote)}, nullstr = [{nulls}]",
         lines_before=1,
     )
-    return SourceTable(f"select * from {table}", tuple(header), f"{table}_unreadable")
+    return SourceTable(f"select * from {table}", tuple(header), f"{table}_unreadable", table)
 
 
 def _load_lines(
@@ -257,7 +259,7 @@ def _load_lines(
     names = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     rejects = f"{table}_rejects"
     compression = "gzip" if path.suffix.lower() == ".gz" else "none"
-    with _in_file_order(con):
+    with in_file_order(con):
         con.execute(
             f"""
             create or replace temp table {table} as
@@ -373,7 +375,7 @@ def _read_jsonl(
     fields = "".join(f", json_extract_string(line, {json_path(key)}) as {identifier(key)}" for key in keys)
     con.execute(f"create or replace temp table {table} as select _line{fields} {objects}")
     con.execute(f"drop table {lines}")
-    return SourceTable(f"select * from {table}", tuple(keys), f"{table}_unreadable")
+    return SourceTable(f"select * from {table}", tuple(keys), f"{table}_unreadable", table)
 
 
 def _read_xlsx(
@@ -414,4 +416,4 @@ def _read_xlsx(
         )
     finally:
         con.unregister(f"{table}_frame")
-    return SourceTable(f"select * from {table}", tuple(columns), None)
+    return SourceTable(f"select * from {table}", tuple(columns), None, table)
