@@ -22,6 +22,7 @@ from pipelines.assets.audiences import AUDIENCES, BEFORE_AUDIENCES, build_audien
 from pipelines.assets.dbt import build_dbt_assets
 from pipelines.assets.dormancy import build_dormancy_fit
 from pipelines.assets.extract import build_extract, raw_key
+from pipelines.assets.identity import build_forms, build_identity
 from pipelines.assets.publish import PUBLISHED, build_publish
 from pipelines.assets.report import build_report
 from pipelines.checks.gates import build_gate
@@ -64,7 +65,9 @@ def build_definitions(
     return Definitions(
         assets=[
             build_extract(settings),
+            build_forms(settings, gated[Stage.RAW]),
             *dbt_assets.values(),
+            build_identity(settings, [*dbt_assets["staging"].keys]),
             build_dormancy_fit(settings, dates, gated[Stage.CORE]),
             build_audiences(settings, dates, before_audiences),
             build_publish(settings, manifest, dates, [*before_audiences, *gated[Stage.KPI], AUDIENCES]),

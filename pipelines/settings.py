@@ -23,6 +23,7 @@ from pipelines.feeds.contract import load_contracts
 from pipelines.feeds.errors import ConfigError
 from pipelines.feeds.sources import DEFAULT_SETTLE_SECONDS
 from pipelines.feeds.workspace import DEFAULT_MEMORY_LIMIT
+from pipelines.identity.placeholders import DEFAULT_PLACEHOLDER_EMAILS, DEFAULT_PLACEHOLDER_PHONES
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 PROFILES_DIR = PROJECT_DIR / "data" / "profiles"
@@ -84,6 +85,29 @@ class DormancySettings(StrictModel):
         return self
 
 
+class FanOutCaps(StrictModel):
+    """How many accounts may carry one identifier before it is `shared` and joins nobody."""
+
+    account: int = Field(default=10, ge=2)
+    card: int = Field(default=10, ge=2)
+    email: int = Field(default=10, ge=2)
+    phone: int = Field(default=10, ge=2)
+    device: int = Field(default=10, ge=2)
+
+
+class IdentitySettings(StrictModel):
+    """How accounts become customers; the placeholders stand for "none" and are no identifiers."""
+
+    max_accounts: FanOutCaps = FanOutCaps()
+    placeholder_phones: list[str] = list(DEFAULT_PLACEHOLDER_PHONES)
+    placeholder_emails: list[str] = list(DEFAULT_PLACEHOLDER_EMAILS)
+
+    @property
+    def caps(self) -> dict[str, int]:
+        """The caps by kind of identifier."""
+        return self.max_accounts.model_dump()
+
+
 class ActivationSettings(StrictModel):
     """Settings of the recall decisions that differ from shop to shop."""
 
@@ -105,6 +129,7 @@ class Profile(StrictModel):
     feeds: dict[str, FeedBinding]
     rfm: RfmSettings = RfmSettings()
     dormancy: DormancySettings = DormancySettings()
+    identity: IdentitySettings = IdentitySettings()
     activation: ActivationSettings = ActivationSettings()
     generated: bool = Field(default=False, description="the demo shop: its files are made when absent")
     history_days: int = Field(default=35, ge=1, description="days for which daily snapshots are kept")
@@ -188,6 +213,11 @@ class Settings(StrictModel):
     @cached_property
     def scratch_dir(self) -> Path:
         return self.home / "scratch"
+
+    @cached_property
+    def instructions_file(self) -> Path:
+        """What people have decided about accounts; see `pipelines.identity.instructions`."""
+        return self.home / "identity_instructions.csv"
 
     @cached_property
     def demo_truth_dir(self) -> Path:

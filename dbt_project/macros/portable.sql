@@ -38,21 +38,6 @@
     ), 1, 12)) as bigint) / 281474976710656.0
 {%- endmacro %}
 
-{#
-  An address in the form in which two spellings of it are equal: an e-mail address trimmed and in lower
-  case, a phone number as its last ten digits (with or without country code and trunk zero it is one
-  number), anything else (push tokens, social ids) as it stands.
-#}
-{% macro normal_address(address) %}{{ return(adapter.dispatch("normal_address", "winback")(address)) }}{% endmacro %}
-{% macro default__normal_address(address) -%}
-    case
-        when contains({{ address }}, '@') then lower(trim({{ address }}))
-        when regexp_full_match({{ address }}, '[+0-9 ()./-]{7,}')
-            then right(regexp_replace({{ address }}, '[^0-9]', '', 'g'), 10)
-        else {{ address }}
-    end
-{%- endmacro %}
-
 {# Seconds from one instant to a later one. #}
 {% macro seconds_between(from_instant, to_instant) %}{{ return(adapter.dispatch("seconds_between", "winback")(from_instant, to_instant)) }}{% endmacro %}
 {% macro default__seconds_between(from_instant, to_instant) -%}

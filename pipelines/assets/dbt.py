@@ -61,7 +61,7 @@ def build_dbt_assets(
 
     @dbt_assets(
         name="staging",
-        select="fqn:winback.staging fqn:winback.policy fqn:winback.rfm",
+        select="fqn:winback.staging fqn:winback.identity fqn:winback.policy fqn:winback.rfm",
         backfill_policy=single_run,
         **common,
     )

@@ -10,8 +10,8 @@ import duckdb
 
 from pipelines.feeds.sql import identifier
 
-PART_ROWS = 8_000_000
-"""Rows whose hashes are grouped at once: some 400 MB."""
+PART_ROWS = 2_000_000
+"""Rows whose hashes are grouped at once: some 100 MB."""
 
 
 def delete_repeated_rows(con: duckdb.DuckDBPyConnection, table: str) -> int:

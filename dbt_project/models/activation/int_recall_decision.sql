@@ -35,14 +35,16 @@ dormancy as (
 
 last_touch as (
 
-    -- Ghosts of the holdout count as touches: an arm keeps its customers for the whole episode.
+    -- Ghosts of the holdout count as touches: an arm keeps its customers for the whole episode. So do touches
+    -- under an id that a merge has retired.
     select
         dates.as_of_date,
-        touches.customer_id,
+        coalesce(aliases.customer_id, touches.customer_id) as customer_id,
         max(touches.as_of_date) as touched_on
     from dates
     inner join {{ control("recall_touch") }} as touches on dates.as_of_date > touches.as_of_date
-    group by dates.as_of_date, touches.customer_id
+    left join {{ ref("customer_alias") }} as aliases on touches.customer_id = aliases.alias_id
+    group by dates.as_of_date, coalesce(aliases.customer_id, touches.customer_id)
 
 ),
 

@@ -9,30 +9,16 @@ profiles as (
     select
         'ecommerce' as source,
         account_id as account_key,
-        email,
-        sex,
-        birth_year,
-        city,
-        cast(null as varchar) as home_store,
-        cast(null as varchar) as tier,
         cast(null as integer) as points_balance,
         cast(null as date) as points_expiring_on,
-        cast(null as decimal(18, 2)) as spend_to_next_tier,
         registered_on as joined_on
     from {{ ref("stg_ecommerce__customers") }}
     union all
     select
         'pos' as source,
         member_id as account_key,
-        email,
-        sex,
-        birth_year,
-        city,
-        home_store,
-        tier,
         points_balance,
         points_expiring_on,
-        spend_to_next_tier,
         joined_on
     from {{ ref("stg_pos__members") }}
 
@@ -40,25 +26,31 @@ profiles as (
 
 people as (
 
-    -- The first account that knows a field gives it.
     select
         accounts.customer_id,
         count(*) as account_count,
         list(distinct accounts.source order by accounts.source) as account_sources,
         min(profiles.joined_on) as joined_on,
-        arg_min(profiles.sex, accounts.source) as sex,
-        arg_min(profiles.birth_year, accounts.source) as birth_year,
-        arg_min(profiles.city, accounts.source) as city,
-        arg_min(profiles.home_store, accounts.source) as home_store,
-        arg_min(profiles.tier, accounts.source) as tier,
         sum(profiles.points_balance) as points_balance,
-        min(profiles.points_expiring_on) as points_expiring_on,
-        min(profiles.spend_to_next_tier) as spend_to_next_tier,
-        lower(split_part(arg_min(profiles.email, accounts.source), '@', 2)) as email_domain
+        min(profiles.points_expiring_on) as points_expiring_on
     from accounts
     left join profiles
         on accounts.source = profiles.source and accounts.account_key = profiles.account_key
     group by accounts.customer_id
+
+),
+
+stated as (
+
+    select
+        customer_id,
+        {%- for field in [
+            "sex", "birth_year", "city", "home_store", "tier", "spend_to_next_tier", "email_domain"
+        ] %}
+        max(field_value) filter (where field = '{{ field }}') as {{ field }}{{ "," if not loop.last }}
+    {%- endfor %}
+    from {{ ref("int_customer_field") }}
+    group by customer_id
 
 ),
 
@@ -166,15 +158,15 @@ select
         contacted.first_contacted_on
     ) as first_seen_on,
     people.account_sources as channels,
-    people.sex,
-    cast(people.birth_year as integer) as birth_year,
-    people.city,
-    people.home_store,
-    people.tier,
+    stated.sex,
+    cast(stated.birth_year as integer) as birth_year,
+    stated.city,
+    stated.home_store,
+    stated.tier,
     cast(people.points_balance as integer) as points_balance,
     people.points_expiring_on,
-    cast(people.spend_to_next_tier as decimal(18, 2)) as spend_to_next_tier,
-    nullif(people.email_domain, '') as email_domain,
+    cast(stated.spend_to_next_tier as decimal(18, 2)) as spend_to_next_tier,
+    stated.email_domain,
     {%- for channel in ["email", "sms", "push", "social", "phone", "crm"] %}
         coalesce(reach.reachable_{{ channel }}, false) as reachable_{{ channel }},
     {%- endfor %}
@@ -191,6 +183,7 @@ select
     cast(money.price_sensitivity as double) as price_sensitivity,
     cast(people.account_count as integer) as account_count
 from people
+left join stated on people.customer_id = stated.customer_id
 left join purchases on people.customer_id = purchases.customer_id
 left join activity on people.customer_id = activity.customer_id
 left join contacted on people.customer_id = contacted.customer_id

@@ -1,1 +1,5 @@
-{{ contract_only() }}
+select
+    alias_id,
+    customer_id,
+    cast(merged_at as timestamp) as merged_at
+from {{ source("identity", "alias") }}

@@ -38,28 +38,27 @@ with known as (
     where enabled
     union
     select
-        case when account_id is not null then 'ecommerce' when member_id is not null then 'pos' else 'social' end
-            as source,
-        coalesce(account_id, member_id, platform || ':' || social_id) as account_key,
+        'social' as source,
+        account_key,
         'social' as kind,
         social_id as address
     from {{ ref("stg_social__accounts") }}
     union
     select
         'service' as source,
-        {{ stable_id("s_", ["coalesce(email, phone)"]) }} as account_key,
+        contact_key as account_key,
         'email' as kind,
         email as address
     from {{ ref("stg_service__tickets") }}
-    where account_id is null and member_id is null
+    where contact_key is not null
     union
     select
         'service' as source,
-        {{ stable_id("s_", ["coalesce(email, phone)"]) }} as account_key,
+        contact_key as account_key,
         'phone' as kind,
         phone as address
     from {{ ref("stg_service__tickets") }}
-    where account_id is null and member_id is null
+    where contact_key is not null
 
 )
 

@@ -1,5 +1,5 @@
 -- Visits: events of a visitor with no more than half an hour between them. A visit belongs to the customer who
--- logged in during it; visits without a log-in are linked by the identity stage.
+-- logged in during it, else to the one whose machine it is.
 with events as (
 
     select
@@ -51,7 +51,7 @@ visits as (
 
 select
     'v:' || visits.first_event_id as session_id,
-    accounts.customer_id,
+    coalesce(accounts.customer_id, visitors.customer_id) as customer_id,
     cast(visits.started_at as timestamp) as started_at,
     cast(visits.ended_at as timestamp) as ended_at,
     cast(visits.events as integer) as events,
@@ -61,3 +61,4 @@ select
 from visits
 left join {{ ref("customer_account") }} as accounts
     on accounts.source = 'ecommerce' and visits.account_id = accounts.account_key
+left join {{ ref("int_visitor") }} as visitors on visits.visitor_id = visitors.visitor_id

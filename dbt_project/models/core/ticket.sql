@@ -8,11 +8,7 @@ with tickets as (
             when member_id is not null then 'pos'
             else 'service'
         end as source,
-        coalesce(
-            account_id,
-            member_id,
-            case when coalesce(email, phone) is not null then {{ stable_id("s_", ["coalesce(email, phone)"]) }} end
-        ) as account_key
+        coalesce(account_id, member_id, contact_key) as account_key
     from {{ ref("stg_service__tickets") }}
 
 )

@@ -7,14 +7,16 @@ with newest as (
 )
 
 select
-    campaign_id,
-    account_id,
-    member_id,
-    {{ normal_address("address") }} as address,
-    arm,
-    is_control,
-    channel,
-    offer_id,
-    assigned_at,
-    cost
+    newest.campaign_id,
+    newest.account_id,
+    newest.member_id,
+    coalesce(emails.form, phones.form, newest.address) as address,
+    newest.arm,
+    newest.is_control,
+    newest.channel,
+    newest.offer_id,
+    newest.assigned_at,
+    newest.cost
 from newest
+left join {{ source("identity", "email_form") }} as emails on newest.address = emails.spelling
+left join {{ source("identity", "phone_form") }} as phones on newest.address = phones.spelling

@@ -5,13 +5,15 @@ with newest as (
 )
 
 select
-    consent_id,
-    account_id,
-    member_id,
-    {{ normal_address("address") }} as address,
-    channel,
-    purpose,
-    status,
-    basis,
-    recorded_at
+    newest.consent_id,
+    newest.account_id,
+    newest.member_id,
+    coalesce(emails.form, phones.form, newest.address) as address,
+    newest.channel,
+    newest.purpose,
+    newest.status,
+    newest.basis,
+    newest.recorded_at
 from newest
+left join {{ source("identity", "email_form") }} as emails on newest.address = emails.spelling
+left join {{ source("identity", "phone_form") }} as phones on newest.address = phones.spelling

@@ -5,18 +5,24 @@ with newest as (
 )
 
 select
-    ticket_id,
-    account_id,
-    member_id,
-    {{ normal_address("email") }} as email,
-    {{ normal_address("phone") }} as phone,
-    channel,
-    kind,
-    topic,
-    opened_at,
-    cast(opened_at as date) as opened_on,
-    closed_at,
-    product_id,
-    order_id,
-    cast(rating as integer) as rating
+    newest.ticket_id,
+    newest.account_id,
+    newest.member_id,
+    emails.form as email,
+    phones.form as phone,
+    case
+        when newest.account_id is null and newest.member_id is null and coalesce(emails.form, phones.form) is not null
+            then {{ stable_id("s_", ["coalesce(emails.form, phones.form)"]) }}
+    end as contact_key,
+    newest.channel,
+    newest.kind,
+    newest.topic,
+    newest.opened_at,
+    cast(newest.opened_at as date) as opened_on,
+    newest.closed_at,
+    newest.product_id,
+    newest.order_id,
+    cast(newest.rating as integer) as rating
 from newest
+left join {{ source("identity", "email_form") }} as emails on newest.email = emails.spelling
+left join {{ source("identity", "phone_form") }} as phones on newest.phone = phones.spelling

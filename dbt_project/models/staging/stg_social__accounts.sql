@@ -7,6 +7,7 @@ with newest as (
 select
     platform,
     social_id,
+    platform || ':' || social_id as account_key,
     account_id,
     member_id,
     verified,

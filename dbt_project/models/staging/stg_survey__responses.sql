@@ -5,13 +5,15 @@ with newest as (
 )
 
 select
-    response_id,
-    account_id,
-    member_id,
-    {{ normal_address("address") }} as address,
-    touch_id,
-    answered_at,
-    cast(answered_at as date) as answered_on,
-    reason_code,
-    score
+    newest.response_id,
+    newest.account_id,
+    newest.member_id,
+    coalesce(emails.form, phones.form, newest.address) as address,
+    newest.touch_id,
+    newest.answered_at,
+    cast(newest.answered_at as date) as answered_on,
+    newest.reason_code,
+    newest.score
 from newest
+left join {{ source("identity", "email_form") }} as emails on newest.address = emails.spelling
+left join {{ source("identity", "phone_form") }} as phones on newest.address = phones.spelling
