@@ -8,9 +8,10 @@ A seeded graph of people with three accounts each on average, and 1.2 links per 
 - splink: Splink's own clustering, on the same DuckDB;
 - networkx: `connected_components`, with the building of the graph from arrays.
 
-Each run is a process of its own, in turns; seconds are the median, memory is the highest resident set (VmHWM)
-with the graph and the library in it. Loading the graph and, for networkx, giving each node its label are not
-in the seconds. Stops unless all have found the same components. Prints a table and a line of JSON.
+Each run is a process of its own, in turns. Seconds are the median, without the loading of the graph. Memory is
+the highest resident set (VmHWM), with the graph and the libraries, and for daily with the making of yesterday's
+components. That networkx's nodes are given their labels is in neither. Stops unless all have found the same
+components. Prints a table and a line of JSON.
 networkx comes with dbt; Splink is not among the requirements: `pip install splink` beside them.
 """
 
@@ -93,11 +94,19 @@ def _number(con: duckdb.DuckDBPyConnection, sql: str) -> int:
     return int(number)
 
 
+def _since(start: float) -> dict[str, float]:
+    """The seconds since the start, and this process's highest resident bytes so far."""
+    seconds = time.perf_counter() - start
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return {"seconds": seconds, "peak_rss_bytes": int(peak.split()[1]) * 1024}
+
+
 def run_ours(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
     """All accounts anew."""
     start = time.perf_counter()
     rounds = connect(con, nodes="account", edges="link", into="found")
-    return {"seconds": time.perf_counter() - start, "rounds": rounds}
+    return _since(start) | {"rounds": rounds}
 
 
 def run_daily(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
@@ -131,8 +140,8 @@ def run_daily(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
     rounds = connect(con, nodes="again", edges="again_link", into="renewed")
     con.execute("delete from found where component in (from touched)")
     con.execute("insert into found select node, component from renewed")
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "rounds": rounds, "connected": _number(con, "select count(*) from again")}
+    found = _since(start)
+    return found | {"rounds": rounds, "connected": _number(con, "select count(*) from again")}
 
 
 def run_splink(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
@@ -141,7 +150,7 @@ def run_splink(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
     from splink.clustering import cluster_pairwise_predictions_at_threshold  # noqa: PLC0415
 
     start = time.perf_counter()
-    found = cluster_pairwise_predictions_at_threshold(
+    clusters = cluster_pairwise_predictions_at_threshold(
         "account",
         "link",
         DuckDBAPI(con),
@@ -149,9 +158,9 @@ def run_splink(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
         edge_id_column_name_left="a",
         edge_id_column_name_right="b",
     )
-    seconds = time.perf_counter() - start
-    con.execute(f"create view found as select node, cluster_id as component from {found.physical_name}")
-    return {"seconds": seconds}
+    found = _since(start)
+    con.execute(f"create view found as select node, cluster_id as component from {clusters.physical_name}")
+    return found
 
 
 def run_networkx(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
@@ -166,11 +175,11 @@ def run_networkx(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
     graph.add_nodes_from(nodes.tolist())
     graph.add_edges_from(zip(links["a"].tolist(), links["b"].tolist(), strict=True))
     groups = list(networkx.connected_components(graph))
-    seconds = time.perf_counter() - start
+    found = _since(start)
     labelled = [(node, place) for place, group in enumerate(groups) for node in group]
     columns = dict(zip(("node", "component"), zip(*labelled, strict=True), strict=True))
     con.register("found", pyarrow.table({name: list(values) for name, values in columns.items()}))
-    return {"seconds": seconds}
+    return found
 
 
 METHODS: dict[str, Callable[[duckdb.DuckDBPyConnection], dict[str, float]]] = {
@@ -194,13 +203,11 @@ def run_once(method: str, folder: Path, memory_limit: str, threads: int) -> dict
         con.execute("create table account as select node from graph.account")
         con.execute("create table link as select a, b from graph.link")
         found = METHODS[method](con)
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         con.execute(
             "copy (select node, min(node) over (partition by component) as component from found) "
             f"to '{folder / method}.parquet' (format parquet)"
         )
-    return found | {"peak_rss_bytes": int(peak.split()[1]) * 1024}
+    return found
 
 
 def same_partition(folder: Path, methods: list[str]) -> int:
