@@ -10,8 +10,8 @@ A seeded graph of people with three accounts each on average, and 1.2 links per 
 
 Each run is a process of its own, in turns. Seconds are the median, without the loading of the graph. Memory
 is the highest resident set (VmHWM), with the graph and the libraries, and for daily with the making of
-yesterday's components. That networkx's nodes are given their labels is in neither. Stops unless all have found
-the same components. Prints a table and a line of JSON.
+yesterday's components. That networkx's nodes are given their labels is in neither. Stops unless all
+have found the same components. Prints a table and a line of JSON.
 networkx comes with dbt; Splink is not among the requirements: `pip install splink` beside them.
 """
 

@@ -20,15 +20,9 @@ round's graph. Why that ends, and where:
   rows than there are nodes.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import duckdb
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 _PREFIX = "connect__"
 _NODES = f"{_PREFIX}nodes"
@@ -36,7 +30,7 @@ _EDGES = f"{_PREFIX}edges"
 _COMPONENTS = f"{_PREFIX}components"
 
 
-def connect(con: DuckDBPyConnection, *, nodes: str, edges: str, into: str) -> int:
+def connect(con: duckdb.DuckDBPyConnection, *, nodes: str, edges: str, into: str) -> int:
     """Writes each node with the smallest node that it is connected to, itself included.
 
     >>> with duckdb.connect() as con:
@@ -85,7 +79,7 @@ def connect(con: DuckDBPyConnection, *, nodes: str, edges: str, into: str) -> in
             _drop_all(con)
 
 
-def _plant(con: DuckDBPyConnection, edges: str) -> list[str]:
+def _plant(con: duckdb.DuckDBPyConnection, edges: str) -> list[str]:
     """Makes one table per round, `node` and its root as `parent`, without the roots; returns their names."""
     left = _count(
         con,
@@ -113,7 +107,7 @@ def _plant(con: DuckDBPyConnection, edges: str) -> list[str]:
     return trees
 
 
-def _hook(con: DuckDBPyConnection, tree: str) -> None:
+def _hook(con: duckdb.DuckDBPyConnection, tree: str) -> None:
     """Points each node that has smaller neighbours at the smallest."""
     con.execute(
         f"""
@@ -123,7 +117,7 @@ def _hook(con: DuckDBPyConnection, tree: str) -> None:
     )
 
 
-def _flatten(con: DuckDBPyConnection, tree: str) -> None:
+def _flatten(con: duckdb.DuckDBPyConnection, tree: str) -> None:
     """Points each node at its root. Whoever does not move in a jump is there."""
     most = _count(con, f"select count(*) from {tree}").bit_length() + 1
     jumps = 0
@@ -147,7 +141,7 @@ def _flatten(con: DuckDBPyConnection, tree: str) -> None:
         jumps += 1
 
 
-def _contract(con: DuckDBPyConnection, tree: str) -> int:
+def _contract(con: duckdb.DuckDBPyConnection, tree: str) -> int:
     """Makes the edges those between different trees' roots; returns how many are left."""
     return _count(
         con,
@@ -166,7 +160,7 @@ def _contract(con: DuckDBPyConnection, tree: str) -> int:
     )
 
 
-def _join(con: DuckDBPyConnection, trees: list[str]) -> None:
+def _join(con: duckdb.DuckDBPyConnection, trees: list[str]) -> None:
     """Makes the components of the nodes that are not the smallest of theirs.
 
     From the last round to the first, as a round's roots point at others in later ones only.
@@ -183,7 +177,7 @@ def _join(con: DuckDBPyConnection, trees: list[str]) -> None:
         )
 
 
-def _check_ends(con: DuckDBPyConnection) -> None:
+def _check_ends(con: duckdb.DuckDBPyConnection) -> None:
     ((strange, example),) = con.execute(
         f"""
         with linked as (
@@ -199,13 +193,13 @@ def _check_ends(con: DuckDBPyConnection) -> None:
         )
 
 
-def _count(con: DuckDBPyConnection, sql: str) -> int:
+def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
     """The number that a query finds, or the number of rows that a statement makes."""
     ((count,),) = con.execute(sql).fetchall()
     return int(count)
 
 
-def _drop_all(con: DuckDBPyConnection) -> None:
+def _drop_all(con: duckdb.DuckDBPyConnection) -> None:
     made = con.execute(
         f"select table_name from duckdb_tables() where temporary and starts_with(table_name, '{_PREFIX}')"
     ).fetchall()
