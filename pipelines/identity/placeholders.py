@@ -11,6 +11,14 @@ DEFAULT_PLACEHOLDER_PHONES = (
 DEFAULT_PLACEHOLDER_EMAILS = (
     *("test@*", "none@*", "null@*", "unknown@*", "nomail@*", "noemail@*", "no-email@*", "anonymous@*"),
     *("noreply@*", "no-reply@*", "no_reply@*", "donotreply@*", "do-not-reply@*"),
-    *("a@a.com", "aa@aa.com", "abc@abc.com", "asdf@asdf.com", "xxx@xxx.com", "email@email.com", "123@123.com"),
+    *(
+        "a@a.com",
+        "aa@aa.com",
+        "abc@abc.com",
+        "asdf@asdf.com",
+        "xxx@xxx.com",
+        "email@email.com",
+        "123@123.com",
+    ),
 )
 """Whole addresses, or a local part at any domain (`test@*`)."""

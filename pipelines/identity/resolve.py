@@ -105,7 +105,9 @@ def resolve(
         assign_ids(con, ledger)
         _record(con, run_id, recorded_at)
         events = dict(
-            con.execute("select event, count(*) from identity_new_event group by event order by event").fetchall()
+            con.execute(
+                "select event, count(*) from identity_new_event group by event order by event"
+            ).fetchall()
         )
         examined = _count(con, "identity_scope")
         ledger.append(con, "identity_new_event")
@@ -191,7 +193,9 @@ def _find_scope(
     con: duckdb.DuckDBPyConnection, instructions: Sequence[Instruction], fuzzy_links: str | None
 ) -> None:
     """Makes `identity_scope`: the accounts that are resolved anew, numbered in the order of their ids."""
-    con.execute("create or replace temp table identity_told (kind varchar, account_a varchar, account_b varchar)")
+    con.execute(
+        "create or replace temp table identity_told (kind varchar, account_a varchar, account_b varchar)"
+    )
     if instructions:
         con.executemany(
             "insert into identity_told values ($kind, $account_a, $account_b)",
@@ -266,12 +270,16 @@ def _prepare(
         inner join identity_scope as a on told.account_a = a.account_id
         inner join identity_scope as b on told.account_b = b.account_id
     """
-    probable = "select null, null, null, null where false" if fuzzy_links is None else f"""
+    probable = (
+        "select null, null, null, null where false"
+        if fuzzy_links is None
+        else f"""
         select a.node, b.node, 'fuzzy', links.evidence
         from {fuzzy_links} as links
         inner join identity_scope as a on links.account_a = a.account_id
         inner join identity_scope as b on links.account_b = b.account_id
     """
+    )
     con.execute(
         f"""
         create or replace temp table identity_extra_link as

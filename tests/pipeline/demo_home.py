@@ -14,7 +14,7 @@ CUSTOMERS = 250
 DEMO = SmallShop(PROJECT_DIR, PROFILES_DIR / "demo.yaml", sales_rows=0)
 """In the place of a small shop: where its profile is."""
 
-TO_CORE = ("raw", "policy", "staging", "core")
+TO_CORE = ("raw", "policy", "identity", "staging", "core")
 """The groups of assets from the files to the core tables."""
 
 
