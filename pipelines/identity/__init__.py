@@ -1,0 +1,1 @@
+"""One customer across channels: normal forms, links, vetoes, components and stable ids."""
