@@ -53,8 +53,8 @@ def email_name_agreement(email_form: str, name: str) -> str:
     True if it contains, among whatever else, the given name in pinyin (`wang.xiaoming5x@…` and 王小明). Which
     word of a name in Latin letters is the given one is not known: all must be there but for frequent Chinese
     surnames, which a whole family has. Words of one or two letters are in most addresses and do not count; a
-    name with no other word is unknown. It is weak evidence: for an account whose typed name has an error, that
-    it belongs to another account's person.
+    name with no other word is unknown. It is weak evidence that an account whose typed name has an error
+    belongs to the person of another account.
 
     Args:
         email_form: SQL of the address or its form.

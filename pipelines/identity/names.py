@@ -129,7 +129,7 @@ select
 from named
 """
 
-# The ü of a word in pinyin is v; elsewhere it loses its dots (Müller). Other alphabets keep their marks, which
+# The ü of a word in pinyin is v; elsewhere it loses its dots (Müller). Other alphabets keep their marks: they
 # can be vowels.
 _LATIN_SQL = f"""
 with plain as (

@@ -40,7 +40,7 @@ _COMMON_SURNAMES = (
     "shao mao hao gong chang wan qian dai kong xue tao duan mo qiao kang niu qi mei ge pang"
 )
 COMMON_SURNAMES = tuple(_COMMON_SURNAMES.split())
-"""In pinyin, about the more frequent first: where two syllables can be the surname, the one before is it."""
+"""In pinyin, about the most frequent first: of two words that can be the surname the earlier one here is."""
 
 _FINALS = """
 - a ai an ang ao e ei en eng er o ou
