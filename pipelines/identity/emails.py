@@ -135,7 +135,7 @@ def _formed(texts: str) -> str:
     return f"""
     with trimmed as (
         -- Marks of direction and width without a picture come along when an address is copied.
-        select spelling, lower(trim(regexp_replace(text, '\p{{Cf}}', '', 'g'), {_BLANKS})) as address
+        select spelling, lower(trim(regexp_replace(text, '\\p{{Cf}}', '', 'g'), {_BLANKS})) as address
         from {texts}
     ),
     parted as (

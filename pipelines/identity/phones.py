@@ -63,31 +63,21 @@ def phone_forms(
     plan = _numbering_plan(region)
     compatible_texts(con, spellings=spellings, into="_phone_text")
     con.execute(f"create or replace temp table _phone_dialled as {_DIALLED_SQL.format(**_dialling(plan))}")
+    # A table in between: the filter would be pushed down, and compute the national digits many times.
+    con.execute(f"create or replace temp table _phone_guess as {_usual(plan, region)}")
     con.execute(f"""
-    create or replace temp table _phone_usual as
-    select dialled, national from ({_usual(plan, region)}) where {_is_valid("national", plan, region)}
+    create or replace temp table _phone_number as
+    select dialled, '+{plan.country_code}' || national as form, national
+    from _phone_guess
+    where {_is_valid("national", plan, region)}
     """)
-    unusual = con.execute("""
-    select distinct dialled from _phone_dialled
-    where dialled is not null and dialled not in (select dialled from _phone_usual)
-    """).pl()["dialled"]
-    answers = pl.DataFrame(
-        [(dialled, *_read(dialled, region)) for dialled in unusual],
-        schema={"dialled": pl.String, "form": pl.String, "national": pl.String},
-        orient="row",
-    )
-    con.register("_phone_answer", answers)
+    _ask_library(con, region)
     stand_ins = [form for text in placeholders if (form := _read(text, region)[0]) is not None]
     con.execute(
         f"""
         create or replace table {into} as
-        with read as (
-            select dialled, '+{plan.country_code}' || national as form, national from _phone_usual
-            union all
-            from _phone_answer
-        ),
-        real as (
-            select dialled, form from read
+        with real as (
+            select dialled, form from _phone_number
             where form not in (select unnest($stand_ins::varchar[]))
             and national <> repeat(national[1], length(national))
             and not contains('0123456789012345678901234', national)
@@ -98,8 +88,24 @@ def phone_forms(
         """,
         {"stand_ins": stand_ins},
     )
+    con.execute("drop table _phone_text; drop table _phone_dialled")
+    con.execute("drop table _phone_guess; drop table _phone_number")
+
+
+def _ask_library(con: duckdb.DuckDBPyConnection, region: str) -> None:
+    """Add to `_phone_number` (dialled, form, national) what is not in it and is a number for the library."""
+    unusual = con.execute("""
+    select distinct dialled from _phone_dialled
+    where dialled is not null and dialled not in (select dialled from _phone_number)
+    """).pl()["dialled"]
+    answers = pl.DataFrame(
+        [(dialled, *_read(dialled, region)) for dialled in unusual],
+        schema=dict.fromkeys(("dialled", "form", "national"), pl.String),
+        orient="row",
+    )
+    con.register("_phone_answer", answers)
+    con.execute("insert into _phone_number from _phone_answer where form is not null")
     con.unregister("_phone_answer")
-    con.execute("drop table _phone_text; drop table _phone_dialled; drop table _phone_usual")
 
 
 def _numbering_plan(region: str) -> PhoneMetadata:
