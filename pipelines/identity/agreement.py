@@ -6,7 +6,7 @@ from pipelines.feeds.sql import literal
 from pipelines.identity.pinyin import SYLLABLE, syllables
 
 # A slip in a shorter word makes another word as easily.
-_MIN_LENGTH = 4
+_MIN_LENGTH = 5
 _MIN_EMAIL_LENGTH = 3
 _MIN_RUN_ON_LENGTH = 5
 
@@ -66,7 +66,7 @@ def create_agreement_macros(con: duckdb.DuckDBPyConnection) -> None:
         create or replace temp macro words_agree(one, other) as
         case
             when one = other then 'same'
-            when one = '' or other = '' then 'different'
+            when one = '' or other = '' then if(length(one || other) = 1, 'near', 'different')
             when is_name_pinyin(one) and is_name_pinyin(other)
                 then pinyin_agree(name_syllables(one), name_syllables(other))
             when least(length(one), length(other)) = 1 and one[1] = other[1] then 'near'

@@ -16,21 +16,6 @@ from pipelines.identity.spellings import compatible_texts
 if TYPE_CHECKING:
     import duckdb
 
-DEFAULT_PLACEHOLDER_EMAILS = (
-    *("test@*", "none@*", "null@*", "unknown@*", "nomail@*", "noemail@*", "no-email@*", "anonymous@*"),
-    *("noreply@*", "no-reply@*", "no_reply@*", "donotreply@*", "do-not-reply@*"),
-    *(
-        "a@a.com",
-        "aa@aa.com",
-        "abc@abc.com",
-        "asdf@asdf.com",
-        "xxx@xxx.com",
-        "email@email.com",
-        "123@123.com",
-    ),
-)
-"""Whole addresses, or a local part at any domain (`test@*`)."""
-
 # Reserved, so that nobody has an address there (RFC 2606 and RFC 6761). Only the example domains themselves:
 # test data puts people's mailboxes below them.
 _RESERVED_DOMAIN = r"^example\.(com|net|org)$|(^|\.)(test|invalid)$"
@@ -47,10 +32,10 @@ class _Provider:
 
 
 _PROVIDERS = (
-    # Google, Gmail help (support.google.com/mail/answer/…): dots do not matter (7436150), name+tag reaches the
-    # same inbox (12096), gmail.com and googlemail.com are the same (10313). At companies' domains dots do matter.
+    # Google, support.google.com/mail/answer/…: dots do not matter (7436150), name+tag reaches the same inbox
+    # (12096), gmail.com and googlemail.com are the same (10313). At other domains of theirs dots do matter.
     _Provider(("gmail.com", "googlemail.com"), same=True, ignores_dots=True, ignores_tag=True),
-    # Microsoft, "Add or remove an email alias in Outlook.com": mail to name+tag arrives in the same inbox.
+    # Microsoft, "Add or remove an email alias in Outlook.com" (459b1989): name+tag arrives in the same inbox.
     _Provider(("outlook.com", "hotmail.com", "live.com", "msn.com"), ignores_tag=True),
     # Apple, support article 118230: who has an me.com or mac.com address has it at icloud.com too. Apple's
     # pages on iCloud Mail say nothing of tags.
@@ -135,7 +120,7 @@ def _formed(texts: str) -> str:
     return f"""
     with trimmed as (
         -- Marks of direction and width without a picture come along when an address is copied.
-        select spelling, lower(trim(regexp_replace(text, '\p{{Cf}}', '', 'g'), {_BLANKS})) as address
+        select spelling, lower(trim(regexp_replace(text, '\\p{{Cf}}', '', 'g'), {_BLANKS})) as address
         from {texts}
     ),
     parted as (

@@ -1,7 +1,7 @@
 """Names in a form that Chinese characters, pinyin and either order of first and last name share.
 
-王小明, "Wang Xiaoming", "Xiao-Ming WANG" and "Wang Xiao Ming" all have the form `wang xiaoming`. Chinese names
-go through Python (a dictionary look-up per character), all others through SQL.
+王小明, "Wang Xiaoming", "Xiao-Ming WANG" and "Wang Xiao Ming" all have the form `wang xiaoming`. Chinese
+names go through Python (a look-up per character), all others through SQL.
 """
 
 from __future__ import annotations
@@ -19,100 +19,25 @@ if TYPE_CHECKING:
 
 # Texts that name nobody, as they are when folded: without digits and signs, and in lower case.
 _PLACEHOLDERS = (
-    *(
-        "test",
-        "test test",
-        "test user",
-        "user test",
-        "tester",
-        "testing",
-        "user",
-        "new user",
-        "guest",
-        "guest user",
-    ),
-    *(
-        "customer",
-        "new customer",
-        "client",
-        "buyer",
-        "member",
-        "admin",
-        "unknown",
-        "unknown unknown",
-        "anonymous",
-    ),
-    *(
-        "anon",
-        "none",
-        "null",
-        "nil",
-        "n a",
-        "no name",
-        "noname",
-        "name",
-        "first last",
-        "john doe",
-        "jane doe",
-    ),
-    *("asdf", "abc", "xxx"),
-    *(
-        "匿名",
-        "匿名用户",
-        "未知",
-        "测试",
-        "測試",
-        "测试用户",
-        "用户",
-        "用戶",
-        "新用户",
-        "手机用户",
-        "微信用户",
-        "淘宝用户",
-    ),
-    *(
-        "游客",
-        "遊客",
-        "访客",
-        "訪客",
-        "散客",
-        "客户",
-        "客戶",
-        "新客户",
-        "顾客",
-        "顧客",
-        "会员",
-        "會員",
-        "新会员",
-        "无",
-        "無",
-    ),
-    *("无名", "无名氏", "佚名", "不详", "暂无", "保密", "未填写", "某某", "某人"),
+    *("test", "test test", "test user", "user test", "tester", "testing", "user", "new user", "guest"),
+    *("guest user", "customer", "new customer", "client", "buyer", "member", "admin", "unknown", "anonymous"),
+    *("unknown unknown", "anon", "none", "null", "nil", "n a", "no name", "noname", "name", "first last"),
+    *("john doe", "jane doe", "asdf", "abc", "xxx"),
+    *("匿名", "匿名用户", "未知", "测试", "測試", "测试用户", "用户", "用戶", "新用户", "手机用户"),
+    *("微信用户", "淘宝用户", "游客", "遊客", "访客", "訪客", "散客", "客户", "客戶", "新客户", "顾客"),
+    *("顧客", "会员", "會員", "新会员", "无名", "无名氏", "佚名", "不详", "暂无", "保密", "未填写", "某某"),
 )
 _TITLES = ("mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "madam")
 _HAN_TITLES = (
-    *(
-        "先生",
-        "女士",
-        "小姐",
-        "太太",
-        "老师",
-        "老師",
-        "同学",
-        "同學",
-        "阿姨",
-        "师傅",
-        "師傅",
-        "医生",
-        "醫生",
-        "教授",
-    ),
+    *("先生", "女士", "小姐", "太太", "老师", "老師", "同学", "同學", "阿姨", "师傅", "師傅"),
+    *("医生", "醫生", "教授"),
 )
 _HAN_TITLE = rf"(?:{'|'.join(_HAN_TITLES)})(\P{{Han}}|$)"
-# Apostrophes and hyphens join (O'Brien, Xiao-Ming); marks of direction and width without a picture are dropped.
+# Apostrophes and hyphens join (O'Brien, Xiao-Ming), and so do marks of direction and width without a picture.
 _JOINED = r"[\p{Cf}'’‘ʼ`‐‑‒–—―-]"
+# Masked, or a formula, a tag or a link.
+_NO_NAME = "[*=<>{}|]|://"
 _MIDDLE_DOTS = "•‧∙・"
-_THREE_SYLLABLES = rf"{SYLLABLE} {SYLLABLE} {SYLLABLE}"
 
 
 def name_forms(con: duckdb.DuckDBPyConnection, *, spellings: str, into: str) -> None:
@@ -120,8 +45,8 @@ def name_forms(con: duckdb.DuckDBPyConnection, *, spellings: str, into: str) -> 
 
     - `form`: the name's words, folded, sorted and with a blank between. Folded is: lower case, no accents, no
       titles, digits, signs or emoji. Chinese names are in pinyin, the surname as one word and the given name
-      as another, as are three syllables of pinyin of which one is a known surname. Null for what names nobody:
-      nothing left, a placeholder, a masked name (王*), a surname alone with a title or in Chinese.
+      as another; so are three syllables of pinyin whose first or last is a frequent surname. Null for what
+      names nobody: nothing left, a placeholder, a masked name (王*), a formula or a link, an initial, a surname alone (王, Mr Wu).
     - `han`: the Chinese characters of a name written in them, else null.
     - `family`, `given`: the pinyin of a Chinese name's parts; null for others, whose order nobody knows.
 
@@ -131,42 +56,45 @@ def name_forms(con: duckdb.DuckDBPyConnection, *, spellings: str, into: str) -> 
         into: the table to create or replace.
     """
     compatible_texts(con, spellings=spellings, into="_name_text")
-    # Tables between the steps: a filter on what one computes would be pushed down, and compute it many times.
     con.execute(f"create or replace temp table _name_kept as {_KEPT_SQL}")
     _read_han(con)
-    con.execute(f"create or replace temp table _name_latin as {_LATIN_SQL}")
     con.execute(f"""
     create or replace table {into} as
-    select spelling, form, replace(han, '·', '') as han, family, given
-    from _name_kept inner join _name_read using (han)
+    select spelling, form, if(form is null, null, replace(han, '·', '')) as han, family, given
+    from _name_kept
+    left join _name_reading using (han)
+    where han is not null
     union all
-    select spelling, form, null, null, null from _name_latin
-    union all
-    select spelling, null, null, null, null
-    from _name_text
-    where spelling not in (select spelling from _name_latin)
-    and spelling not in (select spelling from _name_kept where han in (select han from _name_read))
+    select spelling, form, null, null, null from ({_LATIN_SQL})
     """)
-    con.execute("drop table _name_text; drop table _name_kept; drop table _name_read; drop table _name_latin")
+    con.execute("drop table _name_text; drop table _name_kept; drop table _name_reading")
 
 
 def _read_han(con: duckdb.DuckDBPyConnection) -> None:
-    """Create `_name_read` (han, form, family, given) for the Chinese names."""
+    """Create the temporary table `_name_reading` (han, form, family, given) of the Chinese names."""
     names = con.execute("select distinct han from _name_kept where han is not null").pl()["han"]
     readings = [(name, reading) for name in names if (reading := read_name(name)) is not None]
     rows = [(name, reading.form, reading.family, reading.given) for name, reading in readings]
     columns = ("han", "form", "family", "given")
     con.register("_readings", pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row"))
-    con.execute("create or replace temp table _name_read as from _readings")
+    con.execute("create or replace temp table _name_reading as from _readings")
     con.unregister("_readings")
+
+
+def _rank(word: str) -> str:
+    """SQL for the place of a word among the frequent surnames, null for others."""
+    return f"nullif(list_position([{_words(COMMON_SURNAMES)}], {word}), 0)"
 
 
 def _words(texts: tuple[str, ...]) -> str:
     return ", ".join(map(literal, texts))
 
 
-# Letters and the dot between the parts of a transcribed name. `han` for names in Chinese characters: also next
-# to Latin letters (the same name in pinyin, mostly), if there are two characters at least.
+# In these queries a text that is dropped becomes null, not a filter: DuckDB would push the filter down and
+# compute what it depends on many times.
+#
+# Letters, and the dot between the parts of a transcribed name. `han` for names in Chinese characters: also
+# beside Latin letters (the same name in pinyin, mostly), if there are two characters at least.
 _KEPT_SQL = f"""
 with joined as (
     -- Of an acute accent used as an apostrophe NFKC makes a blank and an accent.
@@ -176,8 +104,7 @@ with joined as (
             regexp_replace(replace(lower(text), ' ' || chr(769), ''), {literal(_JOINED)}, '', 'g'),
             '{_MIDDLE_DOTS}', '{"·" * len(_MIDDLE_DOTS)}'
         ) as text
-    from _name_text
-    where not regexp_matches(text, '[*=<>{{}}|]|://')
+    from (select spelling, if(regexp_matches(text, {literal(_NO_NAME)}), null, text) as text from _name_text)
 ),
 lettered as (
     select spelling, trim(regexp_replace(text, '[^\\p{{L}}\\p{{M}}·]+', ' ', 'g'), ' ·') as text from joined
@@ -188,6 +115,9 @@ untitled as (
         trim(regexp_replace(text, {literal(_HAN_TITLE)}, '\\1', 'g')) as text,
         regexp_matches(text, {literal(_HAN_TITLE)}) as had_title
     from lettered
+),
+named as (
+    select * replace (if(text in ({_words(_PLACEHOLDERS)}), null, text) as text) from untitled
 )
 select
     spelling,
@@ -195,20 +125,20 @@ select
     had_title,
     case
         when strlen(text) = length(text) or regexp_matches(text, '[^\\p{{Han}}\\p{{Latin}}· ]') then null
-        when length(regexp_replace(text, '\\P{{Han}}', '', 'g')) >= if(regexp_matches(text, '\\p{{Latin}}'), 2, 1)
+        when not regexp_matches(text, '\\p{{Latin}}') or regexp_matches(text, '\\p{{Han}}.*\\p{{Han}}')
         then trim(regexp_replace(text, '[^\\p{{Han}}·]', '', 'g'), '·')
     end as han
-from untitled
-where text <> '' and text not in ({_words(_PLACEHOLDERS)})
+from named
 """
 
-# The ü of a word in pinyin is v; elsewhere it loses its dots (Müller). Letters of other alphabets stay as they
-# are: there a mark can be a vowel.
+# The ü of a word in pinyin is v; elsewhere it loses its dots (Müller). Other alphabets keep their marks: they
+# can be vowels.
 _LATIN_SQL = f"""
 with plain as (
     select spelling, had_title, case
         when strlen(text) = length(text) then text
-        when not regexp_matches(text, '\\p{{Latin}}') then regexp_replace(text, '[\\x{{FE00}}-\\x{{FE0F}}]', '', 'g')
+        when not regexp_matches(text, '\\p{{Latin}}')
+        then regexp_replace(text, '[\\x{{FE00}}-\\x{{FE0F}}]', '', 'g')
         else strip_accents(translate(replace(replace(replace(
             if(
                 regexp_matches(text, '[üǖǘǚǜ]'),
@@ -234,27 +164,30 @@ titled as (
     from plain
 ),
 worded as (
-    select spelling, had_title, string_split_regex(text, ' +') as words
+    select
+        spelling,
+        string_split(regexp_replace(text, ' +', ' ', 'g'), ' ') as words,
+        regexp_full_match(text, '{SYLLABLE} +{SYLLABLE} +{SYLLABLE}') as is_pinyin,
+        -- A surname alone with a title is a family, not a person; an initial alone is nobody.
+        not regexp_matches(text, '\\p{{L}}[\\p{{L}}\\p{{M}}]')
+        or (had_title and not contains(text, ' ')) as is_nobody
     from titled
-    where length(text) > 1
 ),
-ordered as (
+ranked as (
     select
         spelling,
         words,
-        regexp_full_match(array_to_string(words, ' '), '{_THREE_SYLLABLES}') as is_pinyin,
-        coalesce(nullif(list_position([{_words(COMMON_SURNAMES)}], words[1]), 0), 999) as first_rank,
-        coalesce(nullif(list_position([{_words(COMMON_SURNAMES)}], words[-1]), 0), 999) as last_rank
+        is_nobody,
+        if(is_pinyin, {_rank("words[1]")}, null) as first_rank,
+        if(is_pinyin, {_rank("words[3]")}, null) as last_rank
     from worded
-    where len(words) > 1 or not had_title
 )
 select
     spelling,
-    array_to_string(list_sort(case
-        when not is_pinyin or least(first_rank, last_rank) = 999 then words
-        when first_rank <= last_rank then [words[1], words[2] || words[3]]
+    if(is_nobody, null, array_to_string(list_sort(case
+        when first_rank is null and last_rank is null then words
+        when last_rank is null or first_rank <= last_rank then [words[1], words[2] || words[3]]
         else [words[3], words[1] || words[2]]
-    end), ' ') as form
-from ordered
-where regexp_matches(array_to_string(words, ' '), '\\pL\\pL')
+    end), ' ')) as form
+from ranked
 """

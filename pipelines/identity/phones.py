@@ -21,14 +21,6 @@ from pipelines.identity.spellings import compatible_texts
 if TYPE_CHECKING:
     import duckdb
 
-DEFAULT_PLACEHOLDER_PHONES = (
-    "+86 138 0000 0000",
-    # China Mobile's line for topping up.
-    "+86 138 0013 8000",
-    "+86 138 8888 8888",
-    "+86 188 8888 8888",
-)
-
 # No country has shorter numbers; E.164 allows 15 digits, before which there can be prefixes.
 _MIN_LENGTH, _MAX_LENGTH = 4, 24
 _TYPES = (
@@ -63,31 +55,21 @@ def phone_forms(
     plan = _numbering_plan(region)
     compatible_texts(con, spellings=spellings, into="_phone_text")
     con.execute(f"create or replace temp table _phone_dialled as {_DIALLED_SQL.format(**_dialling(plan))}")
+    # A table in between: the filter would be pushed down, and compute the national digits many times.
+    con.execute(f"create or replace temp table _phone_guess as {_usual(plan, region)}")
     con.execute(f"""
-    create or replace temp table _phone_usual as
-    select dialled, national from ({_usual(plan, region)}) where {_is_valid("national", plan, region)}
+    create or replace temp table _phone_number as
+    select dialled, '+{plan.country_code}' || national as form, national
+    from _phone_guess
+    where {_is_valid("national", plan, region)}
     """)
-    unusual = con.execute("""
-    select distinct dialled from _phone_dialled
-    where dialled is not null and dialled not in (select dialled from _phone_usual)
-    """).pl()["dialled"]
-    answers = pl.DataFrame(
-        [(dialled, *_read(dialled, region)) for dialled in unusual],
-        schema={"dialled": pl.String, "form": pl.String, "national": pl.String},
-        orient="row",
-    )
-    con.register("_phone_answer", answers)
+    _ask_library(con, region)
     stand_ins = [form for text in placeholders if (form := _read(text, region)[0]) is not None]
     con.execute(
         f"""
         create or replace table {into} as
-        with read as (
-            select dialled, '+{plan.country_code}' || national as form, national from _phone_usual
-            union all
-            from _phone_answer
-        ),
-        real as (
-            select dialled, form from read
+        with real as (
+            select dialled, form from _phone_number
             where form not in (select unnest($stand_ins::varchar[]))
             and national <> repeat(national[1], length(national))
             and not contains('0123456789012345678901234', national)
@@ -98,8 +80,24 @@ def phone_forms(
         """,
         {"stand_ins": stand_ins},
     )
+    con.execute("drop table _phone_text; drop table _phone_dialled")
+    con.execute("drop table _phone_guess; drop table _phone_number")
+
+
+def _ask_library(con: duckdb.DuckDBPyConnection, region: str) -> None:
+    """Add to `_phone_number` (dialled, form, national) what is not in it and is a number for the library."""
+    unusual = con.execute("""
+    select distinct dialled from _phone_dialled
+    where dialled is not null and dialled not in (select dialled from _phone_number)
+    """).pl()["dialled"]
+    answers = pl.DataFrame(
+        [(dialled, *_read(dialled, region)) for dialled in unusual],
+        schema=dict.fromkeys(("dialled", "form", "national"), pl.String),
+        orient="row",
+    )
+    con.register("_phone_answer", answers)
+    con.execute("insert into _phone_number from _phone_answer where form is not null")
     con.unregister("_phone_answer")
-    con.execute("drop table _phone_text; drop table _phone_dialled; drop table _phone_usual")
 
 
 def _numbering_plan(region: str) -> PhoneMetadata:
@@ -187,18 +185,19 @@ def _usual(plan: PhoneMetadata, region: str) -> str:
     Where several regions share a country code, a number after the code is read with the main region's plan,
     whose pattern must leave it alone too.
     """
-    code, trunk = str(plan.country_code), plan.national_prefix
-    main_region = phonenumbers.region_code_for_country_code(plan.country_code)
-    main_plan = _numbering_plan(main_region)
     general = plan.general_desc
-    own, main = _national_prefix("dialled", plan), _national_prefix("behind", main_plan)
-    own_behind = _national_prefix("behind", plan)
-    taken = "" if trunk is None or not _is_plain(plan, trunk) else trunk
-    # With no plain prefix the comparison repeats the one before it and adds nothing.
-    after_plus = taken if region == main_region else ""
+    assert plan.country_code is not None and general is not None, "every region has both"
+    main_region = phonenumbers.region_code_for_country_code(plan.country_code)
+    own, own_behind = _national_prefix("dialled", plan), _national_prefix("behind", plan)
+    main = _national_prefix("behind", _numbering_plan(main_region))
+    trunk = _plain_prefix(plan)
+    # With no prefix the comparison repeats the one before it and adds nothing.
+    after_plus = trunk if region == main_region else ""
     return f"""
     with coded as (
-        select distinct dialled, nullif(regexp_extract(dialled, '^\\+?{code}(.+)$', 1), '') as behind
+        select distinct
+            dialled,
+            nullif(regexp_extract(dialled, '^\\+?{plan.country_code}(.+)$', 1), '') as behind
         from _phone_dialled
         where dialled is not null
     )
@@ -212,10 +211,10 @@ def _usual(plan: PhoneMetadata, region: str) -> str:
             when regexp_matches(dialled, {literal(f"^(?:{plan.international_prefix})")}) then null
             when behind is not null and (
                 length(dialled) > {max(general.possible_length)}
-                or not regexp_full_match(dialled, {literal(general.national_number_pattern)})
+                or not regexp_full_match(dialled, {literal(general.national_number_pattern or "")})
             ) then if({own_behind} = '' and {main} = '', behind, null)
             when {own} = '' then dialled
-            when {own} = {literal(taken)} and behind is null then dialled[{len(taken) + 1}:]
+            when {own} = {literal(trunk)} and behind is null then dialled[{len(trunk) + 1}:]
         end as national
     from coded
     """
@@ -228,12 +227,14 @@ def _national_prefix(digits: str, plan: PhoneMetadata) -> str:
     return f"regexp_extract({digits}, {literal(f'^(?:{plan.national_prefix_for_parsing})')})"
 
 
-def _is_plain(plan: PhoneMetadata, trunk: str) -> bool:
-    """Whether taking off the national prefix rewrites nothing else."""
-    match = re.match(plan.national_prefix_for_parsing or "", trunk)
-    if match is None or match.end() != len(trunk):
-        return False
-    return not plan.national_prefix_transform_rule or match.groups()[-1:] == (None,)
+def _plain_prefix(plan: PhoneMetadata) -> str:
+    """The national prefix, if taking it off rewrites nothing else; empty for none."""
+    prefix = plan.national_prefix or ""
+    match = re.match(plan.national_prefix_for_parsing or "", prefix)
+    if match is None or match.end() != len(prefix):
+        return ""
+    rewrites = plan.national_prefix_transform_rule and match.groups()[-1:] != (None,)
+    return "" if rewrites else prefix
 
 
 def _is_valid(digits: str, plan: PhoneMetadata, region: str) -> str:
@@ -242,6 +243,7 @@ def _is_valid(digits: str, plan: PhoneMetadata, region: str) -> str:
     True only for numbers of the region itself: it must be the region that the library finds for the number,
     so no region before it in the library's list may claim the leading digits.
     """
+    assert plan.country_code is not None, "every region has one"
     conditions = [_matches(digits, plan.general_desc)]
     for other in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[plan.country_code]:
         leading = _numbering_plan(other).leading_digits

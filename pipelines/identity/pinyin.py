@@ -8,30 +8,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-COMPOUND_SURNAMES = frozenset(
-    "欧阳 司马 诸葛 上官 皇甫 令狐 司徒 司空 东方 独孤 慕容 公孙 夏侯 尉迟 长孙 宇文 端木 百里 南宫 西门 申屠 淳于 "
-    "澹台 濮阳 万俟 轩辕 呼延 钟离 鲜于 闻人 太史 赫连 拓跋 完颜 歐陽 司馬 諸葛 東方 獨孤 公孫 尉遲 長孫 南宮 西門 "
-    "軒轅 鍾離 鮮于 聞人 赫連".split()
+_COMPOUND_SURNAMES = (
+    "欧阳 司马 诸葛 上官 皇甫 令狐 司徒 司空 东方 独孤 慕容 公孙 夏侯 尉迟 长孙 宇文 端木 百里 南宫 "
+    "西门 申屠 淳于 澹台 濮阳 万俟 轩辕 呼延 钟离 鲜于 闻人 太史 赫连 拓跋 完颜 歐陽 司馬 諸葛 東方 "
+    "獨孤 公孫 尉遲 長孫 南宮 西門 軒轅 鍾離 鮮于 聞人 赫連"
 )
+COMPOUND_SURNAMES = frozenset(_COMPOUND_SURNAMES.split())
 # Characters that are read in another way when they are a surname.
-_SURNAME_READINGS = dict(
-    pair.split("=")
-    for pair in (
-        "单=shan 單=shan 曾=zeng 仇=qiu 解=xie 区=ou 區=ou 查=zha 朴=piao 盖=ge 蓋=ge 洗=xian 黑=he 繁=po 覃=qin "
-        "缪=miao 繆=miao 种=chong 種=chong 员=yun 員=yun 祭=zhai 么=yao 乜=nie 召=shao 秘=bi 翟=zhai 折=she "
-        "钭=tou 能=nai 都=du 长孙=zhangsun 長孫=zhangsun 尉迟=yuchi 尉遲=yuchi 万俟=moqi 澹台=tantai"
-    ).split()
+_READ_AS_SURNAMES = (
+    "单shan 單shan 曾zeng 仇qiu 解xie 区ou 區ou 查zha 朴piao 盖ge 蓋ge 洗xian 黑he 繁po 覃qin 缪miao 繆miao "
+    "种chong 種chong 员yun 員yun 祭zhai 么yao 乜nie 召shao 秘bi 翟zhai 折she 钭tou 能nai 都du"
 )
+_SURNAME_READINGS = {
+    **{pair[0]: pair[1:] for pair in _READ_AS_SURNAMES.split()},
+    **{
+        "长孙": "zhangsun",
+        "長孫": "zhangsun",
+        "尉迟": "yuchi",
+        "尉遲": "yuchi",
+        "万俟": "moqi",
+        "澹台": "tantai",
+    },
+}
 # Characters whose first reading in the dictionary is not the one of given names.
 _GIVEN_READINGS = {"长": "chang", "長": "chang", "晟": "sheng", "曾": "zeng"}
 
-# Frequent surnames in pinyin, roughly the more frequent first: it decides which of two syllables is the surname.
-COMMON_SURNAMES = tuple(
+_COMMON_SURNAMES = (
     "wang li zhang liu chen yang huang zhao wu zhou xu sun ma zhu hu guo he lin gao luo zheng liang xie song "
     "tang han feng deng cao peng zeng xiao tian dong pan yuan cai jiang yu du ye cheng wei su lv ding ren lu "
-    "yao shen zhong cui tan wang fan liao shi jin jia xia fu fang bai zou meng xiong qin qiu hou yan gu lei "
-    "long shao mao hao gong chang wan qian dai kong xue tao duan mo qiao kang niu qi mei ge pang".split()
+    "yao shen zhong cui tan fan liao shi jin jia xia fu fang bai zou meng xiong qin qiu hou yan gu lei long "
+    "shao mao hao gong chang wan qian dai kong xue tao duan mo qiao kang niu qi mei ge pang"
 )
+COMMON_SURNAMES = tuple(_COMMON_SURNAMES.split())
+"""In pinyin, about the most frequent first: of two words that can be the surname the earlier one here is."""
 
 _FINALS = """
 - a ai an ang ao e ei en eng er o ou
@@ -105,7 +114,6 @@ def read_name(han: str) -> Reading | None:
 
 @cache
 def _read(character: str) -> str:
-    # Loads a dictionary of phrases: half a second that only those pay who have such names.
-    from pypinyin import lazy_pinyin  # noqa: PLC0415
+    from pypinyin import lazy_pinyin  # noqa: PLC0415 - slow to import
 
     return lazy_pinyin(character)[0]

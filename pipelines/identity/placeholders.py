@@ -1,4 +1,4 @@
-"""What stands for "none" in a field for a phone number or an e-mail address, unless the profile says otherwise."""
+"""What stands for "none" in a field for a phone number or an e-mail address, unless the profile says so."""
 
 DEFAULT_PLACEHOLDER_PHONES = (
     "+86 138 0000 0000",

@@ -36,10 +36,10 @@ def compatible_texts(con: duckdb.DuckDBPyConnection, *, spellings: str, into: st
     con.register("_compatible", compatible)
     con.execute(f"""
     create or replace temp table {into} as
-    select spelling, case when strlen(spelling) <= {LONGEST_BYTES} then spelling end as text
+    select
+        spelling,
+        coalesce(compatible.text, if(strlen(spelling) <= {LONGEST_BYTES}, spelling, null)) as text
     from {spellings} as given
-    where strlen(spelling) > {LONGEST_BYTES} or strlen(spelling) = length(spelling)
-    union all
-    select spelling, text from _compatible
+    left join _compatible as compatible using (spelling)
     """)
     con.unregister("_compatible")
