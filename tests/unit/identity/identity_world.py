@@ -18,8 +18,9 @@ NAMES = {
     "王小明": ("wang xiaoming", "王小明", "wang", "xiaoming"),
     "Wang Xiaoming": ("wang xiaoming", None, None, None),
     "王小朋": ("wang xiaopeng", "王小朋", "wang", "xiaopeng"),
+    "王芳": ("wang fang", "王芳", "wang", "fang"),
+    "王强": ("wang qiang", "王强", "wang", "qiang"),
     "李伟": ("li wei", "李伟", "li", "wei"),
-    "李娜": ("li na", "李娜", "li", "na"),
     "Oliver Smith": ("oliver smith", None, None, None),
     "Olivre Smith": ("olivre smith", None, None, None),
     "Grace Hopper": ("grace hopper", None, None, None),
@@ -47,6 +48,8 @@ class Account:
         born: date of birth.
         email: its address, which is also the one that may be named after somebody.
         verified: whether the address is.
+        card, device: of a membership, of an app.
+        named_with: the account with which the shop's records name it.
         opened: its day, counted from 2025-01-01.
     """
 
@@ -127,7 +130,9 @@ class World:
             _insert(self.con, "account_fact", (each.facts() for each in accounts))
             _insert(self.con, "identifier", (row for each in accounts for row in each.identifiers()))
 
-    def resolve(self, instructions: Sequence[Instruction] = ()) -> Resolution:
+    def resolve(
+        self, instructions: Sequence[Instruction] = (), fuzzy_links: str | None = None
+    ) -> Resolution:
         """A run over what the tables hold."""
         self.runs += 1
         return resolve(
@@ -139,6 +144,7 @@ class World:
             rules=self.rules,
             run_id=f"run-{self.runs}",
             recorded_at=(FIRST_DAY + timedelta(days=self.runs)).isoformat(),
+            fuzzy_links=fuzzy_links,
         )
 
     def run(self, *accounts: Account, instructions: Sequence[Instruction] = ()) -> Resolution:
@@ -148,7 +154,9 @@ class World:
 
     def customers(self) -> set[frozenset[str]]:
         """The groups of account ids."""
-        rows = self.con.execute("select list(account_id) from identity.account group by customer_id").fetchall()
+        rows = self.con.execute(
+            "select list(account_id) from identity.account group by customer_id"
+        ).fetchall()
         return {frozenset(accounts) for (accounts,) in rows}
 
     def ids(self) -> dict[str, str]:

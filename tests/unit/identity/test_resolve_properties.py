@@ -25,6 +25,7 @@ DAYS = 4
 ADDRESSES = {
     "wang.xiaoming": ("王小明", "Wang Xiaoming"),
     "wang.xiaopeng": ("王小朋",),
+    "wang.fang": ("王芳",),
     "oliver.smith": ("Oliver Smith",),
     "shop": (),
 }
@@ -97,7 +98,9 @@ def histories(draw):
     last = draw(st.integers(1, DAYS))
     return History(
         days=tuple(tuple(each for present, _ in drawn for each in present[day]) for day in range(last)),
-        instructions=tuple(tuple(each for _, kept in drawn for each in sorted(kept[day], key=str)) for day in range(last)),
+        instructions=tuple(
+            tuple(each for _, kept in drawn for each in sorted(kept[day], key=str)) for day in range(last)
+        ),
         rules=IdentityRules(
             max_accounts=dict.fromkeys(KINDS, draw(st.sampled_from((2, 3, 10)))),
             max_conflicts=draw(st.sampled_from((2, 500))),
