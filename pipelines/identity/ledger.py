@@ -3,7 +3,10 @@
 A customer's id is fixed when the customer is first seen: it is the hash of an account, the customer's
 *anchor*. From then on the id stays with the group that holds its anchor, whatever else joins or leaves. Where
 two customers turn out to be one, the id that was registered first stays and the other becomes its alias; where
-they part again, each has its own again. Ids can't be computed from the data alone, since they depend on what
+they part again, each has its own again. When no source names the anchor any more, the oldest of the accounts that
+had the id and are with the anchor's customer inherits its place, for good: an account that returns must not take
+an id from those who have stayed. An id without an heir waits for its anchor, and meanwhile stands for the customer
+it had become part of. Ids can't be computed from the data alone, since they depend on what
 was known when; so every change is an event here, and a rebuild of the warehouse reads them.
 """
 
@@ -27,7 +30,8 @@ EVENT_COLUMNS = {
 
 `event`: created (the account is the anchor of a new customer), joined (a new account of a customer), merged
 (the account's customer became part of another), split (the account left its customer), removed (no source
-names the account any more). `evidence`: JSON, the link or instruction that did it.
+names the account any more), inherited (the account is the customer's anchor from now on, in place of one that
+was removed). `evidence`: JSON, the link or instruction that did it.
 """
 
 
@@ -87,85 +91,133 @@ def assign_ids(con: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     Reads `identity_group` (node, grp), `identity_scope` (node, account_id, source, account_key, opened_at)
     and `identity_present` (account_id, opened_at: all accounts there are).
 
-    Makes `identity_assigned` (node, grp, account_id, customer_id, former_customer_id) and `identity_claim`
-    (alias_id, customer_id: each id whose anchor is in scope, and the id that stands for it now).
+    Makes `identity_assigned` (node, grp, account_id, customer_id, is_new_anchor, former_customer_id),
+    `identity_claim` (alias_id, grp, customer_id: each id whose anchor is in scope, and the id that stands for it
+    now), `identity_anchor` (customer_id, account_id, former_account_id: whom it inherits from in this run) and
+    `identity_last` (account_id, customer_id, is_removed: what the ledger says of it last).
     """
     con.execute(
         f"""
         create or replace temp table identity_event as
-        select seq, event, account_id, customer_id from {ledger.relation()}
-        where customer_id is not null or event = 'removed'
+        select seq, event, account_id, customer_id, former_customer_id from {ledger.relation()}
         """
     )
     con.execute(
         """
+        create or replace temp table identity_last as
+        select account_id, arg_max(coalesce(customer_id, former_customer_id), seq) as customer_id,
+            arg_max(event, seq) = 'removed' as is_removed
+        from identity_event
+        where event <> 'inherited'
+        group by account_id
+        """
+    )
+    _find_anchors(con)
+    con.execute(
+        """
         create or replace temp table identity_claim as
-        with registered as (
-            select customer_id, account_id as anchor, min(seq) as seq
-            from identity_event where event = 'created'
-            group by all
+        with recursive anchored as (
+            select anchors.customer_id as alias_id, groups.grp,
+                first_value(anchors.customer_id) over (
+                    partition by groups.grp
+                    -- Of ids registered at once the one that has stood for the others already.
+                    order by anchors.seq, anchors.is_alias, scope.opened_at nulls last, anchors.customer_id
+                ) as customer_id
+            from identity_anchor as anchors
+            inner join identity_scope as scope on anchors.account_id = scope.account_id
+            inner join identity_group as groups on scope.node = groups.node
         ),
-        -- An anchor whose source has dropped it: the oldest account that ever had the id takes its place.
-        heirs as (
-            select events.customer_id,
-                arg_min(events.account_id, (present.opened_at is null, present.opened_at, events.account_id))
-                    as anchor
-            from identity_event as events
-            inner join identity_present as present on events.account_id = present.account_id
-            where events.customer_id in (
-                select customer_id from registered anti join identity_present
-                    on registered.anchor = identity_present.account_id
-            )
-            group by events.customer_id
-        ),
-        anchored as (
-            select registered.customer_id, registered.seq, coalesce(heirs.anchor, registered.anchor) as anchor
-            from registered
-            left join heirs on registered.customer_id = heirs.customer_id
+        resolved as (
+            select alias_id, grp, customer_id from anchored
+            union all
+            select anchors.customer_id, resolved.grp, resolved.customer_id
+            from identity_anchor as anchors
+            inner join resolved on anchors.last_customer_id = resolved.alias_id
+            where anchors.account_id not in (select account_id from identity_present)
         )
-        select anchored.customer_id as alias_id, groups.grp,
-            first_value(anchored.customer_id) over (
-                partition by groups.grp
-                order by anchored.seq, scope.opened_at nulls last, anchored.customer_id
-            ) as customer_id
-        from anchored
-        inner join identity_scope as scope on anchored.anchor = scope.account_id
-        inner join identity_group as groups on scope.node = groups.node
+        from resolved
         """
     )
     con.execute(
         """
         create or replace temp table identity_assigned as
-        with former as (
-            select account_id, arg_max_null(customer_id, seq) as customer_id
-            from (
-                select account_id, case when event <> 'removed' then customer_id end as customer_id, seq
-                from identity_event
-                where account_id in (select account_id from identity_scope)
-            )
-            group by account_id
-        ),
-        claimed as (
+        with claimed as (
             select distinct grp, customer_id from identity_claim
         ),
         eldest as (
             select groups.grp, arg_min(
-                'c_' || substr(md5(scope.source || chr(31) || scope.account_key), 1, 16),
-                (scope.opened_at is null, scope.opened_at, scope.account_id)
-            ) as customer_id,
-            arg_min(scope.account_id, (scope.opened_at is null, scope.opened_at, scope.account_id)) as anchor
+                scope.account_id, (scope.opened_at is null, scope.opened_at, scope.account_id)
+            ) as account_id
             from identity_group as groups
             inner join identity_scope as scope on groups.node = scope.node
             group by groups.grp
+        ),
+        -- Whose id has passed to an heir is registered with a number.
+        registered as (
+            select account_id, chr(31) || count(*) as suffix
+            from identity_event where event = 'created' group by account_id
+        ),
+        fresh as (
+            select eldest.grp, eldest.account_id as anchor, 'c_' || substr(md5(
+                scope.source || chr(31) || scope.account_key || coalesce(registered.suffix, '')
+            ), 1, 16) as customer_id
+            from eldest
+            inner join identity_scope as scope on eldest.account_id = scope.account_id
+            left join registered on eldest.account_id = registered.account_id
         )
         select groups.node, groups.grp, scope.account_id,
-            coalesce(claimed.customer_id, eldest.customer_id) as customer_id,
-            claimed.customer_id is null and eldest.anchor = scope.account_id as is_new_anchor,
-            former.customer_id as former_customer_id
+            coalesce(claimed.customer_id, fresh.customer_id) as customer_id,
+            claimed.customer_id is null and fresh.anchor = scope.account_id as is_new_anchor,
+            case when not former.is_removed then former.customer_id end as former_customer_id
         from identity_group as groups
         inner join identity_scope as scope on groups.node = scope.node
-        inner join eldest on groups.grp = eldest.grp
+        inner join fresh on groups.grp = fresh.grp
         left join claimed on groups.grp = claimed.grp
-        left join former on scope.account_id = former.account_id
+        left join identity_last as former on scope.account_id = former.account_id
+        """
+    )
+
+
+def _find_anchors(con: duckdb.DuckDBPyConnection) -> None:
+    """Makes `identity_anchor`: of every id there has been."""
+    con.execute(
+        """
+        create or replace temp table identity_anchor as
+        with registered as (
+            select customer_id, min(seq) as seq, arg_max(account_id, seq) as account_id
+            from identity_event where event in ('created', 'inherited')
+            group by customer_id
+        ),
+        orphaned as (
+            select registered.customer_id, last.customer_id as last_customer_id
+            from registered
+            inner join identity_last as last on registered.account_id = last.account_id
+            where not last.is_removed
+                and registered.account_id not in (select account_id from identity_present)
+        ),
+        bearers as (
+            select distinct customer_id, account_id from identity_event
+            where customer_id in (select customer_id from orphaned)
+        ),
+        heirs as (
+            select orphaned.customer_id, arg_min(
+                present.account_id, (present.opened_at is null, present.opened_at, present.account_id)
+            ) as account_id
+            from orphaned
+            inner join bearers on orphaned.customer_id = bearers.customer_id
+            inner join identity_last as last
+                on bearers.account_id = last.account_id and orphaned.last_customer_id = last.customer_id
+            inner join identity_present as present on last.account_id = present.account_id
+            where not last.is_removed
+            group by orphaned.customer_id
+        )
+        select registered.customer_id, registered.seq,
+            coalesce(heirs.account_id, registered.account_id) as account_id,
+            case when heirs.account_id is not null then registered.account_id end as former_account_id,
+            last.customer_id as last_customer_id,
+            last.customer_id <> registered.customer_id as is_alias
+        from registered
+        left join heirs on registered.customer_id = heirs.customer_id
+        inner join identity_last as last on registered.account_id = last.account_id
         """
     )

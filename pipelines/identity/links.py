@@ -105,7 +105,7 @@ def find_attachments(con: duckdb.DuckDBPyConnection, *, contacts: bool) -> None:
     a number. Several candidates of one and the same name are one customer, whom the nameless group brings
     together. Who has candidates of different names, or one that a fact contradicts, is left out.
 
-    Reads `identity_group` (node, grp), `identity_carrier`, `identity_scope` and `identity_barrier`.
+    Reads `identity_group` (node, grp), `identity_carrier` and `identity_scope`.
     """
     is_lonely = "bool_and(is_contact)" if contacts else "not bool_or(is_named) and not bool_and(is_contact)"
     con.execute(
@@ -119,14 +119,8 @@ def find_attachments(con: duckdb.DuckDBPyConnection, *, contacts: bool) -> None:
         lonely as (
             select grp from members group by grp having {is_lonely}
         ),
-        barred as (
-            select groups.grp
-            from identity_group as groups
-            inner join identity_barrier as barriers on groups.node in (barriers.node_a, barriers.node_b)
-        ),
         offers as (
             select distinct a.grp, b.grp as other_grp, a.node as node_a, b.node as node_b, b.name.form as form,
-                b.grp in (select grp from barred) or a.grp in (select grp from barred) as is_barred,
                 one.kind = 'email' as is_by_email, {facts_agree("a", "b")}
             from members as a
             inner join lonely on a.grp = lonely.grp
@@ -144,7 +138,7 @@ def find_attachments(con: duckdb.DuckDBPyConnection, *, contacts: bool) -> None:
             group by grp
             having not bool_or(is_contradicted or email_names_other) and (
                 count(distinct other_grp) = 1
-                or (count(distinct form) = 1 and count(form) = count(*) and not bool_or(is_barred))
+                or (count(distinct form) = 1 and count(form) = count(*))
             )
         )
         select grp, other_grp, min(node_a) as node_a, arg_min(node_b, (node_a, node_b)) as node_b

@@ -32,7 +32,7 @@ _STATE = {
     """,
     "alias": "alias_id varchar, customer_id varchar, merged_at timestamptz",
     "instruction": "kind varchar, account_a varchar, account_b varchar",
-    "rules": "digest varchar",
+    "standing": "digest varchar",
 }
 
 
@@ -98,9 +98,10 @@ def resolve(
     con.execute("begin")
     try:
         _read(con, accounts, identifiers, rules)
-        _forget_on_new_rules(con, rules, fuzzy_links)
-        _find_scope(con, instructions, fuzzy_links)
-        _prepare(con, instructions, fuzzy_links)
+        if fuzzy_links is not None or not _is_known(con, _standing(ledger, rules, fuzzy_links)):
+            _forget(con)
+        _find_scope(con, instructions)
+        _prepare(con, fuzzy_links)
         group(con, rules)
         assign_ids(con, ledger)
         _record(con, run_id, recorded_at)
@@ -111,7 +112,9 @@ def resolve(
         )
         examined = _count(con, "identity_scope")
         ledger.append(con, "identity_new_event")
-        _store(con, ledger, instructions)
+        _store(con, ledger)
+        con.execute("delete from identity.standing")
+        con.execute("insert into identity.standing values (?)", [_standing(ledger, rules, fuzzy_links)])
         resolution = Resolution(
             accounts=_count(con, "identity.account"),
             customers=_count(con, "(select distinct customer_id from identity.account)"),
@@ -172,26 +175,33 @@ def _read(con: duckdb.DuckDBPyConnection, accounts: str, identifiers: str, rules
     )
 
 
-def _forget_on_new_rules(
-    con: duckdb.DuckDBPyConnection, rules: IdentityRules, fuzzy_links: str | None
-) -> None:
-    """Under other rules every account is looked at again. The ids are safe: they are in the ledger.
+def _standing(ledger: Ledger, rules: IdentityRules, fuzzy_links: str | None) -> str:
+    """What the tables stand on: the rules, and the ledger up to its newest file.
 
-    So it is with fuzzy links: a model that is fitted anew may change any of them.
+    A warehouse that stands on something else is resolved anew. The ids are safe: they are in the ledger. It is
+    the older one after a run that died between the ledger's file and the end of its transaction.
     """
-    told = json.dumps([RULES_VERSION, dict(rules.max_accounts), rules.max_conflicts, fuzzy_links is not None])
-    digest = hashlib.sha256(told.encode()).hexdigest()
-    row = con.execute("select digest from identity.rules").fetchone()
-    if row is not None and row[0] == digest and fuzzy_links is None:
-        return
-    for table in ("account", "carrier", "shared_identifier", "link", "alias", "rules"):
+    files = ledger.files()
+    told = json.dumps(
+        [
+            *(RULES_VERSION, dict(rules.max_accounts), rules.max_conflicts, fuzzy_links is not None),
+            files[-1].stem if files else None,
+        ]
+    )
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _is_known(con: duckdb.DuckDBPyConnection, standing: str) -> bool:
+    return con.execute("select digest from identity.standing").fetchall() == [(standing,)]
+
+
+def _forget(con: duckdb.DuckDBPyConnection) -> None:
+    """Makes every account one to be looked at; so it is with fuzzy links too, as a new fit may change any."""
+    for table in ("account", "carrier", "shared_identifier", "link", "alias"):
         con.execute(f"delete from identity.{table}")
-    con.execute("insert into identity.rules values (?)", [digest])
 
 
-def _find_scope(
-    con: duckdb.DuckDBPyConnection, instructions: Sequence[Instruction], fuzzy_links: str | None
-) -> None:
+def _find_scope(con: duckdb.DuckDBPyConnection, instructions: Sequence[Instruction]) -> None:
     """Makes `identity_scope`: the accounts that are resolved anew, numbered in the order of their ids."""
     con.execute(
         "create or replace temp table identity_told (kind varchar, account_a varchar, account_b varchar)"
@@ -234,6 +244,11 @@ def _find_scope(
             union
             select account_b from instructed
             union
+            -- For whom an instruction has waited.
+            select account_a from identity_told where account_b in (select account_id from changed)
+            union
+            select account_b from identity_told where account_a in (select account_id from changed)
+            union
             select carriers.account_id
             from identity_carrier_now as carriers
             semi join moved_values
@@ -250,9 +265,7 @@ def _find_scope(
     )
 
 
-def _prepare(
-    con: duckdb.DuckDBPyConnection, instructions: Sequence[Instruction], fuzzy_links: str | None
-) -> None:
+def _prepare(con: duckdb.DuckDBPyConnection, fuzzy_links: str | None) -> None:
     """Makes what the grouping reads beside the scope, and `identity_block` (node, block)."""
     con.execute(
         """
@@ -335,16 +348,6 @@ def _record(con: duckdb.DuckDBPyConnection, run_id: str, recorded_at: str) -> No
             )
             group by node
         ),
-        barred as (
-            select node_a as node from identity_barrier union select node_b from identity_barrier
-        ),
-        overfull as (
-            select distinct scope.node
-            from identity_scope as scope
-            inner join identity_carrier_now as carriers on scope.account_id = carriers.account_id
-            semi join identity_shared_now as shared
-                on carriers.kind = shared.kind and carriers.value = shared.value
-        ),
         events as (
             select assigned.*,
                 case
@@ -352,25 +355,52 @@ def _record(con: duckdb.DuckDBPyConnection, run_id: str, recorded_at: str) -> No
                     when former_customer_id is null then 'joined'
                     when claims.customer_id is not distinct from assigned.customer_id then 'merged'
                     else 'split'
-                end as event
+                end as event,
+                claims.grp as former_grp
             from identity_assigned as assigned
             left join identity_claim as claims on assigned.former_customer_id = claims.alias_id
             where assigned.former_customer_id is distinct from assigned.customer_id
+        ),
+        parted as (
+            select distinct grp, former_grp from events where event = 'split' and former_grp is not null
+        ),
+        barred as (
+            select parted.grp
+            from parted
+            inner join identity_group as one on parted.grp = one.grp
+            inner join identity_group as other on parted.former_grp = other.grp
+            inner join identity_barrier as barriers
+                on barriers.node_a = least(one.node, other.node)
+                and barriers.node_b = greatest(one.node, other.node)
+        ),
+        held as (
+            select distinct groups.grp, carriers.kind, carriers.value
+            from identity_group as groups
+            inner join identity_scope as scope on groups.node = scope.node
+            inner join identity_carrier_now as carriers on scope.account_id = carriers.account_id
+            semi join identity_shared_now as shared
+                on carriers.kind = shared.kind and carriers.value = shared.value
+            where groups.grp in (select grp from parted union select former_grp from parted)
+        ),
+        overfull as (
+            select parted.grp
+            from parted
+            inner join held as ours on parted.grp = ours.grp
+            inner join held as theirs
+                on parted.former_grp = theirs.grp and ours.kind = theirs.kind and ours.value = theirs.value
         )
         select {literal(run_id)} as run_id, cast({literal(recorded_at)} as timestamptz) as recorded_at,
             events.event, events.account_id, events.customer_id, events.former_customer_id,
             case
                 when events.event in ('joined', 'merged') then cast(reasons.evidence as varchar)
                 when events.event = 'split' then cast(to_json(struct_pack("rule" := case
-                    when barred.node is not null then 'split_instruction'
-                    when overfull.node is not null then 'shared_identifier'
+                    when events.grp in (from barred) then 'split_instruction'
+                    when events.grp in (from overfull) then 'shared_identifier'
                     else 'no_longer_linked'
                 end)) as varchar)
             end as evidence
         from events
         left join reasons on events.node = reasons.node
-        left join barred on events.node = barred.node
-        left join overfull on events.node = overfull.node
         union all
         -- Who leaves a customer and becomes the anchor of a new one registers its id as well.
         select {literal(run_id)}, cast({literal(recorded_at)} as timestamptz), 'created', account_id, customer_id,
@@ -380,16 +410,18 @@ def _record(con: duckdb.DuckDBPyConnection, run_id: str, recorded_at: str) -> No
         union all
         select {literal(run_id)}, cast({literal(recorded_at)} as timestamptz), 'removed', account_id, null,
             customer_id, null
-        from (
-            select account_id, arg_max(event, seq) as event, arg_max_null(customer_id, seq) as customer_id
-            from identity_event group by account_id
-        )
-        where event <> 'removed' and account_id not in (select account_id from identity_present)
+        from identity_last
+        where not is_removed and account_id not in (select account_id from identity_present)
+        union all
+        select {literal(run_id)}, cast({literal(recorded_at)} as timestamptz), 'inherited', account_id, customer_id,
+            null, cast(to_json(struct_pack("rule" := 'anchor_removed', "with" := former_account_id)) as varchar)
+        from identity_anchor
+        where former_account_id is not null
         """
     )
 
 
-def _store(con: duckdb.DuckDBPyConnection, ledger: Ledger, instructions: Sequence[Instruction]) -> None:
+def _store(con: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     """Replaces the rows of the scope in the tables of the schema."""
     gone = """
         select account_id from identity.account
@@ -441,14 +473,22 @@ def _store(con: duckdb.DuckDBPyConnection, ledger: Ledger, instructions: Sequenc
     con.execute(
         f"""
         insert into identity.alias
-        with merges as (
-            select former_customer_id as alias_id, max(recorded_at) as merged_at
-            from {ledger.relation()} where event = 'merged' group by former_customer_id
+        with retired as (
+            select claims.alias_id, claims.customer_id, anchors.account_id
+            from identity_claim as claims
+            inner join identity_anchor as anchors on claims.alias_id = anchors.customer_id
+            where claims.alias_id <> claims.customer_id
+        ),
+        moves as (
+            select account_id, arg_max(recorded_at, seq) as merged_at
+            from {ledger.relation()}
+            where event not in ('removed', 'inherited')
+                and account_id in (select account_id from retired)
+            group by account_id
         )
-        select claims.alias_id, claims.customer_id, merges.merged_at
-        from identity_claim as claims
-        left join merges on claims.alias_id = merges.alias_id
-        where claims.alias_id <> claims.customer_id
+        select retired.alias_id, retired.customer_id, moves.merged_at
+        from retired
+        left join moves on retired.account_id = moves.account_id
         """
     )
     con.execute("delete from identity.instruction")
