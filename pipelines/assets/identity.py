@@ -130,6 +130,7 @@ def build_identity(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDe
         except ConfigError as error:
             raise Failure(str(error)) from error
         with warehouse.connect() as con:
+            fuzzy_links = _link_by_probability(context, con, settings) if identity.fuzzy.enabled else None
             resolution = resolve(
                 con,
                 ledger,
@@ -139,6 +140,7 @@ def build_identity(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDe
                 rules=rules,
                 run_id=context.run_id,
                 recorded_at=datetime.now(UTC).isoformat(),
+                fuzzy_links=fuzzy_links,
             )
             context.log.info(_line(resolution))
             if resolution.waiting:
@@ -163,6 +165,37 @@ def build_identity(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDe
                 )
 
     return identity_graph
+
+
+def _link_by_probability(
+    context: AssetExecutionContext, con: duckdb.DuckDBPyConnection, settings: Settings
+) -> str:
+    """Fills `identity.fuzzy_link`; returns its name."""
+    from pipelines.identity.fuzzy import FuzzyError, fuzzy_links, load_fuzzy_settings  # noqa: PLC0415
+
+    choice = settings.profile.identity.fuzzy
+    # Of a name in Latin letters nobody knows which word is the surname; the model tries both ways.
+    records = """(
+        select account_id, coalesce(name.given, string_split(name.form, ' ')[1]) as first_name,
+            coalesce(name.family, string_split(name.form, ' ')[2]) as surname,
+            birth_date, city, email_form as email, phone_form as phone
+        from identity.account_fact
+        where name.form is not null
+    )"""
+    try:
+        found = fuzzy_links(
+            con,
+            records=records,
+            into="identity.fuzzy_link",
+            settings=load_fuzzy_settings(choice.settings),
+        )
+    except (ConfigError, FuzzyError) as error:
+        raise Failure(str(error)) from error
+    context.log.info(
+        f"fuzzy links: {found.links:,} of {found.pairs:,} pairs compared; the model expects "
+        f"{found.expected_false_links:,.1f} of them to be false"
+    )
+    return "identity.fuzzy_link"
 
 
 def _line(resolution: "Resolution") -> str:
