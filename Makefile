@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run rebuild ui test drill bench lint format requirements clean
+.PHONY: help run rebuild ui test drill bench evaluate-identity lint format requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -31,12 +31,17 @@ ui: .venv/run ## open the Dagster UI on loopback (PORT=3000)
 test: .venv/dev lint ## lint, then run all tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
-drill: .venv/dev ## the long form of the tests that kill runs and shuffle files (KILLS=50, ORDERS=20)
+drill: .venv/dev ## long forms: kills, orders of arrival, identity worlds (KILLS=50, ORDERS=20, EXAMPLES=2000)
 	@WINBACK_KILLS=$(or $(KILLS),50) WINBACK_ORDERS=$(or $(ORDERS),20) \
 		$(BIN)/pytest tests/pipeline/test_killed_runs.py tests/pipeline/test_ways_in.py -k "kill or order"
+	@WINBACK_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/pytest tests/unit/identity
 
-bench: .venv/dev ## memory of the extraction of a large CSV (GIGABYTES=5)
+bench: .venv/dev ## memory of taking in a large CSV, and speed of the identity graph (GIGABYTES=5, PEOPLE=1000000)
 	@$(BIN)/python benchmarks/extract_memory.py --gigabytes $(or $(GIGABYTES),5)
+	@$(BIN)/python benchmarks/identity_components.py --people $(or $(PEOPLE),1000000)
+
+evaluate-identity: .venv/dev ## how right the customers are, on demo shops and reference data (WINBACK_REFERENCE_DATA=)
+	@$(BIN)/python benchmarks/evaluate_identity.py
 
 lint: .venv/dev ## check style and types
 	@$(BIN)/ruff check .

@@ -95,12 +95,20 @@ class FanOutCaps(StrictModel):
     device: int = Field(default=10, ge=2)
 
 
+class FuzzyChoice(StrictModel):
+    """Whether accounts are also linked by probability; needs `pip install winback[fuzzy]`."""
+
+    enabled: bool = False
+    settings: Path | None = Field(default=None, description="in place of pipelines/identity/fuzzy.yaml")
+
+
 class IdentitySettings(StrictModel):
     """How accounts become customers; the placeholders stand for "none" and are no identifiers."""
 
     max_accounts: FanOutCaps = FanOutCaps()
-    placeholder_phones: list[str] = list(DEFAULT_PLACEHOLDER_PHONES)
-    placeholder_emails: list[str] = list(DEFAULT_PLACEHOLDER_EMAILS)
+    placeholder_phones: tuple[str, ...] = DEFAULT_PLACEHOLDER_PHONES
+    placeholder_emails: tuple[str, ...] = DEFAULT_PLACEHOLDER_EMAILS
+    fuzzy: FuzzyChoice = FuzzyChoice()
 
     @property
     def caps(self) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import duckdb
 from dagster import (
@@ -18,13 +19,14 @@ from dagster import (
 )
 
 from pipelines.feeds.errors import ConfigError
-from pipelines.identity.forms import FORM_COLUMNS, update_forms
 from pipelines.identity.instructions import current_instructions
 from pipelines.identity.ledger import Ledger
-from pipelines.identity.resolve import Resolution, resolve
 from pipelines.identity.rules import IdentityRules
 from pipelines.resources.warehouse import Warehouse
 from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.identity.resolve import Resolution
 
 _FORMS = {
     "email_form": "E-mail addresses in the form in which two spellings of one mailbox are equal.",
@@ -64,6 +66,9 @@ def build_forms(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDefin
         backfill_policy=BackfillPolicy.single_run(),
     )
     def normal_forms(context: AssetExecutionContext, warehouse: Warehouse) -> Iterator[MaterializeResult]:
+        # The dictionaries of names and numbers are slow to import, and only a step that works needs them.
+        from pipelines.identity.forms import update_forms  # noqa: PLC0415
+
         with warehouse.connect() as con:
             try:
                 formed = update_forms(
@@ -74,7 +79,7 @@ def build_forms(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDefin
                 )
             except ValueError as error:
                 raise Failure(f"{profile.file}: region: {error}") from error
-            for table in FORM_COLUMNS:
+            for table in _FORMS:
                 rows = con.execute(f"select count(*), count(form) from identity.{table}").fetchone()
                 context.log.info(f"identity.{table}: {formed[table]:,} new spellings")
                 yield MaterializeResult(
@@ -116,6 +121,8 @@ def build_identity(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDe
         backfill_policy=BackfillPolicy.single_run(),
     )
     def identity_graph(context: AssetExecutionContext, warehouse: Warehouse) -> Iterator[MaterializeResult]:
+        from pipelines.identity.resolve import resolve  # noqa: PLC0415 - as above
+
         try:
             instructions = current_instructions(
                 settings.instructions_file, settings.lake_dir / "identity" / "instructions"
@@ -123,6 +130,7 @@ def build_identity(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDe
         except ConfigError as error:
             raise Failure(str(error)) from error
         with warehouse.connect() as con:
+            fuzzy_links = _link_by_probability(context, con, settings) if identity.fuzzy.enabled else None
             resolution = resolve(
                 con,
                 ledger,
@@ -132,6 +140,7 @@ def build_identity(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDe
                 rules=rules,
                 run_id=context.run_id,
                 recorded_at=datetime.now(UTC).isoformat(),
+                fuzzy_links=fuzzy_links,
             )
             context.log.info(_line(resolution))
             if resolution.waiting:
@@ -158,7 +167,38 @@ def build_identity(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDe
     return identity_graph
 
 
-def _line(resolution: Resolution) -> str:
+def _link_by_probability(
+    context: AssetExecutionContext, con: duckdb.DuckDBPyConnection, settings: Settings
+) -> str:
+    """Fills `identity.fuzzy_link`; returns its name."""
+    from pipelines.identity.fuzzy import FuzzyError, fuzzy_links, load_fuzzy_settings  # noqa: PLC0415
+
+    choice = settings.profile.identity.fuzzy
+    # Of a name in Latin letters nobody knows which word is the surname; the model tries both ways.
+    records = """(
+        select account_id, coalesce(name.given, string_split(name.form, ' ')[1]) as first_name,
+            coalesce(name.family, string_split(name.form, ' ')[2]) as surname,
+            birth_date, city, email_form as email, phone_form as phone
+        from identity.account_fact
+        where name.form is not null
+    )"""
+    try:
+        found = fuzzy_links(
+            con,
+            records=records,
+            into="identity.fuzzy_link",
+            settings=load_fuzzy_settings(choice.settings),
+        )
+    except (ConfigError, FuzzyError) as error:
+        raise Failure(str(error)) from error
+    context.log.info(
+        f"fuzzy links: {found.links:,} of {found.pairs:,} pairs compared; the model expects "
+        f"{found.expected_false_links:,.1f} of them to be false"
+    )
+    return "identity.fuzzy_link"
+
+
+def _line(resolution: "Resolution") -> str:
     events = ", ".join(f"{count:,} {event}" for event, count in resolution.events.items())
     return (
         f"identity: {resolution.accounts:,} accounts are {resolution.customers:,} customers; "
@@ -166,7 +206,7 @@ def _line(resolution: Resolution) -> str:
     )
 
 
-def _account_metadata(con: duckdb.DuckDBPyConnection, resolution: Resolution) -> dict[str, object]:
+def _account_metadata(con: duckdb.DuckDBPyConnection, resolution: "Resolution") -> dict[str, object]:
     # Drawing is slow to import, and only a run draws.
     from pipelines.report.charts import Bar, BarGroup, bar_list, png  # noqa: PLC0415
 

@@ -22,6 +22,7 @@ GROUPS = {
     "raw",
     "policy",
     "staging",
+    "identity",
     "core",
     "dormancy",
     "marts",
@@ -32,7 +33,7 @@ GROUPS = {
     "reports",
 }
 PARTITIONED = {"dormancy", "marts", "activation", "audiences", "kpi", "published", "reports"}
-PURE = ("feeds", "dormancy", "activation", "publication", "report")
+PURE = ("feeds", "identity", "dormancy", "activation", "publication", "report")
 # Each takes seconds to import, and only a step that works needs it.
 SLOW = (
     "great_expectations",
@@ -76,7 +77,7 @@ def test_every_asset_says_what_it_is_and_whose(nodes):
 
 
 def test_the_key_of_a_table_is_its_name_in_the_warehouse(nodes):
-    for group in ("raw", "core", "marts", "activation", "kpi"):
+    for group in ("raw", "identity", "core", "marts", "activation", "kpi"):
         assert {key.path[0] for key, node in nodes.items() if node.group_name == group} == {group}
 
 

@@ -36,12 +36,12 @@ STOPPED = {
     Stage.ACTIVATION: {"audiences__crm"},
     Stage.MARTS: {"activation", "gate_activation", "kpi", "gate_kpi"},
     Stage.CORE: {"control__dormancy_fit", "marts", "gate_marts"},
-    Stage.RAW: {"staging", "core", "gate_core"},
+    Stage.RAW: {"normal_forms", "staging", "identity", "core", "gate_core"},
 }
 """Steps that a stage's gate stops, besides those that a later gate stops."""
 
 GROUPS = {
-    Stage.RAW: ("raw", "policy", "staging"),
+    Stage.RAW: ("raw", "policy", "identity", "staging"),
     Stage.CORE: ("core", "dormancy"),
     Stage.MARTS: ("marts",),
     Stage.ACTIVATION: ("activation", "audiences"),

@@ -263,5 +263,8 @@ CASES = (
     "the_newest_word_counts_and_of_several_the_most_restrictive",
     "reachable_is_an_address_a_permission_and_no_suppression",
     "half_an_hour_of_silence_ends_a_visit",
+    "a_visit_without_a_login_is_whose_machine_it_is",
+    "a_machine_is_whose_alone_logs_in_there",
+    "the_field_of_the_first_source_stands_and_of_equals_the_newest",
     "a_touch_is_a_choice_and_what_came_of_it",
 )

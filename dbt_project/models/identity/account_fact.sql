@@ -90,7 +90,9 @@ holders as (
         name,
         birth_date,
         sex,
-        email
+        city,
+        email,
+        phone
     from {{ ref("stg_ecommerce__customers") }}
     union all
     select
@@ -99,7 +101,9 @@ holders as (
         name,
         birth_date,
         sex,
-        email
+        city,
+        email,
+        phone
     from {{ ref("stg_pos__members") }}
 
 )
@@ -113,7 +117,9 @@ select
     struct_pack(form := names.form, han := names.han, family := names.family, given := names.given) as name,
     holders.birth_date,
     holders.sex,
-    holders.email as email_form
+    holders.city,
+    holders.email as email_form,
+    holders.phone as phone_form
 from accounts
 left join holders on accounts.source = holders.source and accounts.account_key = holders.account_key
 left join {{ source("identity", "name_form") }} as names on holders.name = names.spelling
