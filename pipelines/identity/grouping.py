@@ -25,13 +25,14 @@ _LAST_CERTAIN = STRENGTH["verified_email"]
 
 
 def group(con: duckdb.DuckDBPyConnection, rules: IdentityRules) -> None:
-    """Fills `identity_group` (node, grp: the smallest node of the customer's accounts) and `identity_link`.
+    """Fills `identity_group` (node, grp: the smallest node of the customer's accounts), `identity_link` and
+    `identity_barred_group` (grp, other_grp; in both orders: groups that a split instruction keeps apart).
 
     Reads `identity_scope` (node and facts), `identity_carrier` (node, kind, value, is_verified),
     `identity_extra_link` (node_a, node_b, rule: of instructions and of the fuzzy model) and
     `identity_barrier` (node_a < node_b: a split instruction).
 
-    `identity_link`: node_a, node_b, rule, kinds, is_applied; links between accounts that a veto or an
+    `identity_link`: node_a, node_b, rule, kinds, strength, is_applied; links between accounts that a veto or an
     instruction keeps apart stay, with is_applied false.
     """
     create_agreement_macros(con)
@@ -56,6 +57,18 @@ def group(con: duckdb.DuckDBPyConnection, rules: IdentityRules) -> None:
         find_attachments(con, contacts=contacts)
         _leave_out(con, rules)
         _attach(con, rule)
+    _find_barred_groups(con)
+    # Compared in the list of columns: as a condition it may be joined by first, every account with every other of
+    # its group.
+    con.execute(
+        """
+        create or replace temp table identity_link as
+        select links.*, one.grp = other.grp as is_applied
+        from identity_link as links
+        inner join identity_group as one on links.node_a = one.node
+        inner join identity_group as other on links.node_b = other.node
+        """
+    )
 
 
 def _connect_links(con: duckdb.DuckDBPyConnection) -> None:
@@ -152,11 +165,10 @@ def _divide(con: duckdb.DuckDBPyConnection) -> None:
         create or replace temp table identity_contested as
         select component from identity_conflict
         union
-        select one.component
-        from identity_barrier as barriers
-        inner join identity_connected as one on barriers.node_a = one.node
-        inner join identity_connected as other on barriers.node_b = other.node
-        where one.component = other.component
+        select connected.component
+        from (select row_number() over () as id, unnest([node_a, node_b]) as node from identity_barrier) as ends
+        inner join identity_connected as connected on ends.node = connected.node
+        group by ends.id, connected.component having count(*) = 2
         """
     )
     links = con.execute(
@@ -291,20 +303,7 @@ def _leave_out(con: duckdb.DuckDBPyConnection, rules: IdentityRules) -> None:
         )
         """
     )
-    con.execute(
-        """
-        create or replace temp table identity_group_barrier as
-        select one.grp, other.grp as other_grp
-        from identity_barrier as barriers
-        inner join identity_group as one on barriers.node_a = one.node
-        inner join identity_group as other on barriers.node_b = other.node
-        union
-        select other.grp, one.grp
-        from identity_barrier as barriers
-        inner join identity_group as one on barriers.node_a = one.node
-        inner join identity_group as other on barriers.node_b = other.node
-        """
-    )
+    _find_barred_groups(con)
     con.execute(f"create or replace temp table identity_crowd as {_crowds(rules, 'identity_meeting')}")
     con.execute("delete from identity_meeting where component in (from identity_crowd)")
     _find_conflicts(con, "identity_meeting")
@@ -317,26 +316,44 @@ def _leave_out(con: duckdb.DuckDBPyConnection, rules: IdentityRules) -> None:
                 union
                 select component from identity_conflict
                 union
-                select one.component
-                from identity_group_barrier as barriers
-                inner join identity_gathered as one on barriers.grp = one.node
-                inner join identity_gathered as other on barriers.other_grp = other.node
-                where one.component = other.component
+                select gathered.component
+                from (
+                    select row_number() over () as id, unnest([grp, other_grp]) as grp from identity_barred_group
+                ) as ends
+                inner join identity_gathered as gathered on ends.grp = gathered.node
+                group by ends.id, gathered.component having count(*) = 2
             )
         )
         """
     )
     con.execute(
         """
+        create or replace temp table identity_rival as
+        select attachments.grp, attachments.other_grp, barred.other_grp as rival
+        from identity_barred_group as barred
+        inner join identity_attachment as attachments on barred.grp = attachments.grp
+        """
+    )
+    con.execute(
+        """
         delete from identity_attachment
-        where (grp, other_grp) in (select (grp, other_grp) from identity_group_barrier)
-            or (grp, other_grp) in (
-                select (one.grp, one.other_grp)
-                from identity_attachment as one
-                inner join identity_attachment as other on one.other_grp = other.other_grp
-                inner join identity_group_barrier as barriers
-                    on one.grp = barriers.grp and other.grp = barriers.other_grp
-            )
+        where (grp, other_grp) in (
+            select (grp, other_grp) from identity_rival
+            where rival = other_grp
+                or (rival, other_grp) in (select (grp, other_grp) from identity_attachment)
+        )
+        """
+    )
+
+
+def _find_barred_groups(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        """
+        create or replace temp table identity_barred_group as
+        select unnest([one.grp, other.grp]) as grp, unnest([other.grp, one.grp]) as other_grp
+        from identity_barrier as barriers
+        inner join identity_group as one on barriers.node_a = one.node
+        inner join identity_group as other on barriers.node_b = other.node
         """
     )
 

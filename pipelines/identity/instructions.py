@@ -122,7 +122,9 @@ def _refuse_contradictions(file: Path, instructions: Sequence[Instruction]) -> N
     merged: dict[str, set[str]] = {}
     for each in instructions:
         if each.kind == "merge":
-            together = merged.get(each.account_a, {each.account_a}) | merged.get(each.account_b, {each.account_b})
+            together = merged.get(each.account_a, {each.account_a}) | merged.get(
+                each.account_b, {each.account_b}
+            )
             merged.update(dict.fromkeys(together, together))
     for each in instructions:
         if each.kind == "split" and each.account_b in merged.get(each.account_a, set()):

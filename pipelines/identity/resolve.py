@@ -114,7 +114,8 @@ def resolve(
         ledger.append(con, "identity_new_event")
         _store(con, ledger)
         con.execute("delete from identity.standing")
-        con.execute("insert into identity.standing values (?)", [_standing(ledger, rules, fuzzy_links)])
+        standing = _standing(ledger, rules, fuzzy_links)
+        con.execute(f"insert into identity.standing values ({literal(standing)})")
         resolution = Resolution(
             accounts=_count(con, "identity.account"),
             customers=_count(con, "(select distinct customer_id from identity.account)"),
@@ -325,81 +326,55 @@ def _prepare(con: duckdb.DuckDBPyConnection, fuzzy_links: str | None) -> None:
 def _record(con: duckdb.DuckDBPyConnection, run_id: str, recorded_at: str) -> None:
     """Makes `identity_new_event`: what has changed against the ledger."""
     con.execute(
+        """
+        create or replace temp table identity_change as
+        select assigned.*,
+            case
+                when former_customer_id is null and is_new_anchor then 'created'
+                when former_customer_id is null then 'joined'
+                when claims.customer_id is not distinct from assigned.customer_id then 'merged'
+                else 'split'
+            end as event,
+            claims.grp as former_grp
+        from identity_assigned as assigned
+        left join identity_claim as claims on assigned.former_customer_id = claims.alias_id
+        where assigned.former_customer_id is distinct from assigned.customer_id
+        """
+    )
+    _find_shared_by_parted(con)
+    con.execute(
         f"""
         create or replace temp table identity_new_event as
         with reasons as (
-            select node, arg_min(evidence, (strength, evidence)) as evidence
+            select links.node, arg_min(links.evidence, (links.strength, links.evidence)) as evidence
             from (
-                select links.node_a as node, links.strength, to_json(
-                    struct_pack("rule" := links.rule, kinds := links.kinds, "with" := b.account_id)
-                ) as evidence
-                from identity_link as links
-                inner join identity_scope as b on links.node_b = b.node
-                inner join identity_group as one on links.node_a = one.node
-                inner join identity_group as other on links.node_b = other.node and one.grp = other.grp
-                union all
-                select links.node_b as node, links.strength, to_json(
-                    struct_pack("rule" := links.rule, kinds := links.kinds, "with" := a.account_id)
-                ) as evidence
+                select unnest([links.node_a, links.node_b]) as node, links.strength, unnest([
+                    to_json(struct_pack("rule" := links.rule, kinds := links.kinds, "with" := b.account_id)),
+                    to_json(struct_pack("rule" := links.rule, kinds := links.kinds, "with" := a.account_id))
+                ]) as evidence
                 from identity_link as links
                 inner join identity_scope as a on links.node_a = a.node
-                inner join identity_group as one on links.node_a = one.node
-                inner join identity_group as other on links.node_b = other.node and one.grp = other.grp
-            )
-            group by node
-        ),
-        events as (
-            select assigned.*,
-                case
-                    when former_customer_id is null and is_new_anchor then 'created'
-                    when former_customer_id is null then 'joined'
-                    when claims.customer_id is not distinct from assigned.customer_id then 'merged'
-                    else 'split'
-                end as event,
-                claims.grp as former_grp
-            from identity_assigned as assigned
-            left join identity_claim as claims on assigned.former_customer_id = claims.alias_id
-            where assigned.former_customer_id is distinct from assigned.customer_id
-        ),
-        parted as (
-            select distinct grp, former_grp from events where event = 'split' and former_grp is not null
-        ),
-        barred as (
-            select parted.grp
-            from parted
-            inner join identity_group as one on parted.grp = one.grp
-            inner join identity_group as other on parted.former_grp = other.grp
-            inner join identity_barrier as barriers
-                on barriers.node_a = least(one.node, other.node)
-                and barriers.node_b = greatest(one.node, other.node)
-        ),
-        held as (
-            select distinct groups.grp, carriers.kind, carriers.value
-            from identity_group as groups
-            inner join identity_scope as scope on groups.node = scope.node
-            inner join identity_carrier_now as carriers on scope.account_id = carriers.account_id
-            semi join identity_shared_now as shared
-                on carriers.kind = shared.kind and carriers.value = shared.value
-            where groups.grp in (select grp from parted union select former_grp from parted)
-        ),
-        overfull as (
-            select parted.grp
-            from parted
-            inner join held as ours on parted.grp = ours.grp
-            inner join held as theirs
-                on parted.former_grp = theirs.grp and ours.kind = theirs.kind and ours.value = theirs.value
+                inner join identity_scope as b on links.node_b = b.node
+                where links.is_applied
+            ) as links
+            where links.node in (select node from identity_change)
+            group by links.node
         )
         select {literal(run_id)} as run_id, cast({literal(recorded_at)} as timestamptz) as recorded_at,
             events.event, events.account_id, events.customer_id, events.former_customer_id,
             case
                 when events.event in ('joined', 'merged') then cast(reasons.evidence as varchar)
                 when events.event = 'split' then cast(to_json(struct_pack("rule" := case
-                    when events.grp in (from barred) then 'split_instruction'
-                    when events.grp in (from overfull) then 'shared_identifier'
+                    when (events.grp, events.former_grp) in (
+                        select (grp, other_grp) from identity_barred_group
+                    ) then 'split_instruction'
+                    when (events.grp, events.former_grp) in (
+                        select (grp, former_grp) from identity_overfull
+                    ) then 'shared_identifier'
                     else 'no_longer_linked'
                 end)) as varchar)
             end as evidence
-        from events
+        from identity_change as events
         left join reasons on events.node = reasons.node
         union all
         -- Who leaves a customer and becomes the anchor of a new one registers its id as well.
@@ -417,6 +392,37 @@ def _record(con: duckdb.DuckDBPyConnection, run_id: str, recorded_at: str) -> No
             null, cast(to_json(struct_pack("rule" := 'anchor_removed', "with" := former_account_id)) as varchar)
         from identity_anchor
         where former_account_id is not null
+        """
+    )
+
+
+def _find_shared_by_parted(con: duckdb.DuckDBPyConnection) -> None:
+    """Makes `identity_overfull` (grp, former_grp): who has parted, and both carry a value that is shared now."""
+    con.execute(
+        """
+        create or replace temp table identity_parted as
+        select distinct grp, former_grp from identity_change where event = 'split' and former_grp is not null
+        """
+    )
+    con.execute(
+        """
+        create or replace temp table identity_held as
+        select distinct groups.grp, carriers.kind, carriers.value
+        from identity_group as groups
+        inner join identity_scope as scope on groups.node = scope.node
+        inner join identity_carrier_now as carriers on scope.account_id = carriers.account_id
+        semi join identity_shared_now as shared
+            on carriers.kind = shared.kind and carriers.value = shared.value
+        where groups.grp in (select grp from identity_parted union select former_grp from identity_parted)
+        """
+    )
+    con.execute(
+        """
+        create or replace temp table identity_overfull as
+        select distinct parted.grp, parted.former_grp
+        from identity_parted as parted
+        inner join identity_held as held on parted.grp = held.grp
+        where (parted.former_grp, held.kind, held.value) in (select (grp, kind, value) from identity_held)
         """
     )
 
@@ -446,13 +452,10 @@ def _store(con: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     con.execute(
         """
         insert into identity.link
-        select a.account_id, b.account_id, links.rule, links.kinds, extra.evidence,
-            one.grp = other.grp as is_applied
+        select a.account_id, b.account_id, links.rule, links.kinds, extra.evidence, links.is_applied
         from identity_link as links
         inner join identity_scope as a on links.node_a = a.node
         inner join identity_scope as b on links.node_b = b.node
-        inner join identity_group as one on links.node_a = one.node
-        inner join identity_group as other on links.node_b = other.node
         left join identity_extra_link as extra
             on links.rule = extra.rule and links.node_a = least(extra.node_a, extra.node_b)
             and links.node_b = greatest(extra.node_a, extra.node_b)

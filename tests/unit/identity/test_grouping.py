@@ -159,7 +159,10 @@ def test_nameless_accounts_bring_nobody_together_whom_a_veto_keeps_apart(world):
 
 def test_a_nameless_account_between_crowds_stays_alone(tmp_path):
     world = World(tmp_path, IdentityRules(max_conflicts=2))
-    ming = [replace(MING, id=f"ecommerce:{year}", phones=(f"{year}",), born=date(year, 1, 1)) for year in (1980, 1981)]
+    ming = [
+        replace(MING, id=f"ecommerce:{year}", phones=(f"{year}",), born=date(year, 1, 1))
+        for year in (1980, 1981)
+    ]
     nameless = Account("social:n", phones=("1980", "1981"))
     world.run(*ming, nameless)
     assert world.customers() == groups((*ming, nameless))

@@ -73,7 +73,9 @@ class TestFile:
 
     @pytest.mark.parametrize("header", ["", "instruction,account_a", HEADER.strip() + ",reason"])
     def test_a_header_that_breaks_a_rule_says_what_is_accepted(self, tmp_path, header):
-        with pytest.raises(ConfigError, match="accepted columns: instruction, account_a, account_b, decided_by"):
+        with pytest.raises(
+            ConfigError, match="accepted columns: instruction, account_a, account_b, decided_by"
+        ):
             self.read(tmp_path, header)
 
     def test_a_file_in_another_encoding(self, tmp_path):
@@ -89,7 +91,9 @@ class TestFile:
         ids=["two rows", "a chain of merges"],
     )
     def test_contradictions_are_refused(self, tmp_path, rows):
-        with pytest.raises(ConfigError, match=r"pos:1 and pos:[24] are to be split, but merges make them one"):
+        with pytest.raises(
+            ConfigError, match=r"pos:1 and pos:[24] are to be split, but merges make them one"
+        ):
             self.read(tmp_path, HEADER + rows)
 
     def test_a_split_beside_a_merge_is_no_contradiction(self, tmp_path):
@@ -137,9 +141,7 @@ class TestDecisions:
         before = world.ids()
         world.run(A, STRANGER, instructions=[merge(A.id, STRANGER.id)])
         assert together(world, A, STRANGER)
-        assert world.evidence(STRANGER.id) == (
-            '{"rule":"merge_instruction","kinds":[],"with":"ecommerce:a"}'
-        )
+        assert world.evidence(STRANGER.id) == ('{"rule":"merge_instruction","kinds":[],"with":"ecommerce:a"}')
 
         world.run(A, STRANGER)
         assert world.ids() == before

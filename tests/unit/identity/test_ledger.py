@@ -390,7 +390,9 @@ class TestFiles:
                 "'pos:1' as account_id, 'c_1' as customer_id, null as former_customer_id, null as evidence"
             )
             assert ledger.append(con, "event") == 1
-            assert con.execute(f"select seq, account_id from {ledger.relation()}").fetchall() == [(1, "pos:1")]
+            assert con.execute(f"select seq, account_id from {ledger.relation()}").fetchall() == [
+                (1, "pos:1")
+            ]
 
     def test_dates_of_birth_are_in_no_file(self, world):
         """Events name accounts and rules; facts of people are not kept in two places."""
