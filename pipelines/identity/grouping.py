@@ -2,11 +2,10 @@
 
 A veto holds for the whole group: two accounts with two names and two dates of birth (or sexes, or e-mail
 addresses that have the one name and the other in them) are never one customer, whatever chain of others lies
-between them. Where a connected group has such a pair, its links are
-followed from the strongest to the weakest, and one that would bring the two together is not taken. Only an
-instruction to merge does; the two then count as one person in that group, so that whoever is the one or the other
-may join it. The result is a function of accounts, links and instructions alone, not of the order in which any of
-them arrived.
+between them. Where a connected group has such a pair, its links are followed from the strongest to the
+weakest, and one that would bring the two together is not taken. Only an instruction to merge does; the two
+then count as one person in that group, so that whoever is the one or the other may join it. The result is a
+function of accounts, links and instructions alone, not of the order in which any of them arrived.
 """
 
 from collections import defaultdict
@@ -32,8 +31,8 @@ def group(con: duckdb.DuckDBPyConnection, rules: IdentityRules) -> None:
     `identity_extra_link` (node_a, node_b, rule: of instructions and of the fuzzy model) and
     `identity_barrier` (node_a < node_b: a split instruction).
 
-    `identity_link`: node_a, node_b, rule, kinds, strength, is_applied; links between accounts that a veto or an
-    instruction keeps apart stay, with is_applied false.
+    `identity_link`: node_a, node_b, rule, kinds, strength, is_applied; links between accounts that a veto or
+    an instruction keeps apart stay, with is_applied false.
     """
     create_agreement_macros(con)
     find_links(con)
@@ -58,8 +57,7 @@ def group(con: duckdb.DuckDBPyConnection, rules: IdentityRules) -> None:
         _leave_out(con, rules)
         _attach(con, rule)
     _find_barred_groups(con)
-    # Compared in the list of columns: as a condition it may be joined by first, every account with every other of
-    # its group.
+    # Compared as a column: a condition may become the first join, of every account with all of its group.
     con.execute(
         """
         create or replace temp table identity_link as
@@ -166,7 +164,9 @@ def _divide(con: duckdb.DuckDBPyConnection) -> None:
         select component from identity_conflict
         union
         select connected.component
-        from (select row_number() over () as id, unnest([node_a, node_b]) as node from identity_barrier) as ends
+        from (
+            select row_number() over () as id, unnest([node_a, node_b]) as node from identity_barrier
+        ) as ends
         inner join identity_connected as connected on ends.node = connected.node
         group by ends.id, connected.component having count(*) = 2
         """
@@ -269,7 +269,7 @@ def _neighbours(pairs: Iterable[tuple[int, int]]) -> defaultdict[int, set[int]]:
 
 
 def _are_apart(few: AbstractSet[int], many: AbstractSet[int], foes: Mapping[int, AbstractSet[int]]) -> bool:
-    """Whether a person of the one group conflicts with one of the other, and not only with one of their own."""
+    """Whether a person of the one group conflicts with one of the other, beside those of their own."""
     return any(person not in many and person in foes and not (foes[person] & many) <= few for person in few)
 
 
@@ -277,8 +277,8 @@ def _leave_out(con: duckdb.DuckDBPyConnection, rules: IdentityRules) -> None:
     """Deletes the attachments that would bring together what a veto or an instruction keeps apart.
 
     Nothing tells which of them is right, so none is. A group of several candidates brings nobody together
-    where two of all those who would meet are apart, or are a crowd. Of two groups that are to be apart and have
-    the same candidate, neither is attached.
+    where two of all those who would meet are to be apart, or they are a crowd. Of two groups that are to be
+    apart and have the same candidate, neither is attached.
     """
     connect(
         con,
@@ -318,7 +318,8 @@ def _leave_out(con: duckdb.DuckDBPyConnection, rules: IdentityRules) -> None:
                 union
                 select gathered.component
                 from (
-                    select row_number() over () as id, unnest([grp, other_grp]) as grp from identity_barred_group
+                    select row_number() over () as id, unnest([grp, other_grp]) as grp
+                    from identity_barred_group
                 ) as ends
                 inner join identity_gathered as gathered on ends.grp = gathered.node
                 group by ends.id, gathered.component having count(*) = 2

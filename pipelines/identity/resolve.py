@@ -1,8 +1,8 @@
 """The identity graph of a shop: from accounts and identifiers to customers with stable ids.
 
 A run looks only at what has changed. Accounts that share an identifier which is not `shared` form a *block*;
-nothing outside a block can change what happens in it. So the blocks of changed accounts, and of accounts whose
-identifiers' other carriers have changed, are resolved anew, and the result equals that of resolving all.
+nothing outside a block can change what happens in it. So the blocks of changed accounts, and of accounts
+whose identifiers' other carriers have changed, are resolved anew, and the result is that of resolving all.
 """
 
 import hashlib
@@ -179,8 +179,8 @@ def _read(con: duckdb.DuckDBPyConnection, accounts: str, identifiers: str, rules
 def _standing(ledger: Ledger, rules: IdentityRules, fuzzy_links: str | None) -> str:
     """What the tables stand on: the rules, and the ledger up to its newest file.
 
-    A warehouse that stands on something else is resolved anew. The ids are safe: they are in the ledger. It is
-    the older one after a run that died between the ledger's file and the end of its transaction.
+    A warehouse that stands on something else is resolved anew; the ids are safe, they are in the ledger. So
+    it is after a run that died between writing the ledger's file and the end of its transaction.
     """
     files = ledger.files()
     told = json.dumps(
@@ -228,9 +228,11 @@ def _find_scope(con: duckdb.DuckDBPyConnection, instructions: Sequence[Instructi
         ),
         moved_values as (
             select kind, value from (
-                select kind, value from identity_carrier_now where account_id in (select account_id from changed)
+                select kind, value from identity_carrier_now
+                where account_id in (select account_id from changed)
                 union
-                select kind, value from identity.carrier where account_id in (select account_id from changed)
+                select kind, value from identity.carrier
+                where account_id in (select account_id from changed)
             )
             -- What was and is shared joins nobody, whoever else carries it by now.
             where not (
@@ -297,7 +299,8 @@ def _prepare(con: duckdb.DuckDBPyConnection, fuzzy_links: str | None) -> None:
     con.execute(
         f"""
         create or replace temp table identity_extra_link as
-        select node_a, node_b, 'merge_instruction' as rule, null as evidence from ({told}) where kind = 'merge'
+        select node_a, node_b, 'merge_instruction' as rule, null as evidence
+        from ({told}) where kind = 'merge'
         union all
         {probable}
         """
@@ -361,43 +364,44 @@ def _record(con: duckdb.DuckDBPyConnection, run_id: str, recorded_at: str) -> No
             group by links.node
         )
         select {literal(run_id)} as run_id, cast({literal(recorded_at)} as timestamptz) as recorded_at,
-            events.event, events.account_id, events.customer_id, events.former_customer_id,
-            case
-                when events.event in ('joined', 'merged') then cast(reasons.evidence as varchar)
-                when events.event = 'split' then cast(to_json(struct_pack("rule" := case
-                    when (events.grp, events.former_grp) in (
-                        select (grp, other_grp) from identity_barred_group
-                    ) then 'split_instruction'
-                    when (events.grp, events.former_grp) in (
-                        select (grp, former_grp) from identity_overfull
-                    ) then 'shared_identifier'
-                    else 'no_longer_linked'
-                end)) as varchar)
-            end as evidence
-        from identity_change as events
-        left join reasons on events.node = reasons.node
-        union all
-        -- Who leaves a customer and becomes the anchor of a new one registers its id as well.
-        select {literal(run_id)}, cast({literal(recorded_at)} as timestamptz), 'created', account_id, customer_id,
-            former_customer_id, null
-        from identity_assigned
-        where is_new_anchor and former_customer_id is not null
-        union all
-        select {literal(run_id)}, cast({literal(recorded_at)} as timestamptz), 'removed', account_id, null,
-            customer_id, null
-        from identity_last
-        where not is_removed and account_id not in (select account_id from identity_present)
-        union all
-        select {literal(run_id)}, cast({literal(recorded_at)} as timestamptz), 'inherited', account_id, customer_id,
-            null, cast(to_json(struct_pack("rule" := 'anchor_removed', "with" := former_account_id)) as varchar)
-        from identity_anchor
-        where former_account_id is not null
+            event, account_id, customer_id, former_customer_id, cast(evidence as varchar) as evidence
+        from (
+            select changes.event, changes.account_id, changes.customer_id, changes.former_customer_id,
+                case
+                    when changes.event in ('joined', 'merged') then reasons.evidence
+                    when changes.event = 'split' then to_json(struct_pack("rule" := case
+                        when (changes.grp, changes.former_grp) in (
+                            select (grp, other_grp) from identity_barred_group
+                        ) then 'split_instruction'
+                        when (changes.grp, changes.former_grp) in (
+                            select (grp, former_grp) from identity_overfull
+                        ) then 'shared_identifier'
+                        else 'no_longer_linked'
+                    end))
+                end as evidence
+            from identity_change as changes
+            left join reasons on changes.node = reasons.node
+            union all
+            -- Who leaves a customer and becomes the anchor of a new one registers its id as well.
+            select 'created', account_id, customer_id, former_customer_id, null
+            from identity_assigned
+            where is_new_anchor and former_customer_id is not null
+            union all
+            select 'removed', account_id, null, customer_id, null
+            from identity_last
+            where not is_removed and account_id not in (select account_id from identity_present)
+            union all
+            select 'inherited', account_id, customer_id, null,
+                to_json(struct_pack("rule" := 'anchor_removed', "with" := former_account_id))
+            from identity_anchor
+            where former_account_id is not null
+        )
         """
     )
 
 
 def _find_shared_by_parted(con: duckdb.DuckDBPyConnection) -> None:
-    """Makes `identity_overfull` (grp, former_grp): who has parted, and both carry a value that is shared now."""
+    """Makes `identity_overfull` (grp, former_grp): who have parted and both carry a value that is shared."""
     con.execute(
         """
         create or replace temp table identity_parted as

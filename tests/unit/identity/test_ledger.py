@@ -386,7 +386,8 @@ class TestFiles:
             ledger = Ledger(tmp_path / "[a]*?='")
             assert con.execute(f"select * from {ledger.relation()}").fetchall() == []
             con.execute(
-                "create table event as select 'r' as run_id, date '2025-01-01' as recorded_at, 'created' as event, "
+                "create table event as select 'r' as run_id, date '2025-01-01' as recorded_at, "
+                "'created' as event, "
                 "'pos:1' as account_id, 'c_1' as customer_id, null as former_customer_id, null as evidence"
             )
             assert ledger.append(con, "event") == 1

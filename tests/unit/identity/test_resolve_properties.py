@@ -18,7 +18,7 @@ from identity_world import NAMES, Account, World, merge, split
 from pipelines.identity.instructions import Instruction
 from pipelines.identity.rules import KINDS, IdentityRules
 
-EXAMPLES = int(os.environ.get("WINBACK_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("WINBACK_EXAMPLES", "12"))
 DAYS = 4
 
 # Part of an address before the @ -> the names that it has in it.

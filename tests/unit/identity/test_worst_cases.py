@@ -5,7 +5,6 @@
 
 import os
 
-import pytest
 from identity_world import World, merge
 
 from pipelines.identity.rules import IdentityRules
@@ -136,7 +135,7 @@ def test_nor_is_one_with_nameless_accounts_between(world):
 
 
 def test_a_crowd_of_one_name_is_not_brought_together_by_nameless_accounts(world):
-    """Each number is on an account of that name and on two without one; the dates of birth are all different."""
+    """Each number is on an account of that name and on two without one; all dates of birth are different."""
     world.con.execute(
         accounts(CROWD, form="'oliver smith'", birth_date="date '1950-01-01' + cast(i as int)")
         + carried(CROWD, "phone", "i")
