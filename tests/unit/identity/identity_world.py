@@ -130,9 +130,7 @@ class World:
             _insert(self.con, "account_fact", (each.facts() for each in accounts))
             _insert(self.con, "identifier", (row for each in accounts for row in each.identifiers()))
 
-    def resolve(
-        self, instructions: Sequence[Instruction] = (), fuzzy_links: str | None = None
-    ) -> Resolution:
+    def resolve(self, instructions: Sequence[Instruction] = (), fuzzy_links: str | None = None) -> Resolution:
         """A run over what the tables hold."""
         self.runs += 1
         return resolve(

@@ -55,7 +55,10 @@ PAIRS = {
         ),
     },
     "two_identifiers": {
-        "address and number": (replace(MING, email="shop@x.example"), replace(MEMBER, email="shop@x.example")),
+        "address and number": (
+            replace(MING, email="shop@x.example"),
+            replace(MEMBER, email="shop@x.example"),
+        ),
         "not: born on two days": (
             replace(MING, email="shop@x.example", born=BORN),
             replace(MEMBER, email="shop@x.example", born=OTHER_BORN),
@@ -146,7 +149,9 @@ PAIRS = {
 CASES = [(rule, about, pair) for rule, cases in PAIRS.items() for about, pair in cases.items()]
 
 
-@pytest.mark.parametrize(("rule", "about", "accounts"), CASES, ids=[f"{rule}: {about}" for rule, about, _ in CASES])
+@pytest.mark.parametrize(
+    ("rule", "about", "accounts"), CASES, ids=[f"{rule}: {about}" for rule, about, _ in CASES]
+)
 def test_rule(world, rule, about, accounts):
     world.run(*accounts)
 
@@ -186,7 +191,9 @@ def test_fuzzy_links_join_and_their_evidence_is_kept(world):
 
 
 def test_a_veto_is_stronger_than_a_fuzzy_link(world):
-    world.fill([bare(MING, name="Oliver Smith", born=BORN), bare(MEMBER, name="Grace Hopper", born=OTHER_BORN)])
+    world.fill(
+        [bare(MING, name="Oliver Smith", born=BORN), bare(MEMBER, name="Grace Hopper", born=OTHER_BORN)]
+    )
     world.resolve(fuzzy_links="(select 'pos:b' as account_a, 'ecommerce:a' as account_b, '' as evidence)")
 
     assert len(world.customers()) == 2
