@@ -118,9 +118,15 @@ def _account(where: str, column: str, value: str) -> str:
 
 
 def _refuse_contradictions(file: Path, instructions: Sequence[Instruction]) -> None:
-    split = {(each.account_a, each.account_b) for each in instructions if each.kind == "split"}
+    """Refuses a split of two accounts that merges bring together, be it through others."""
+    merged: dict[str, set[str]] = {}
     for each in instructions:
-        if each.kind == "merge" and (each.account_a, each.account_b) in split:
+        if each.kind == "merge":
+            together = merged.get(each.account_a, {each.account_a}) | merged.get(each.account_b, {each.account_b})
+            merged.update(dict.fromkeys(together, together))
+    for each in instructions:
+        if each.kind == "split" and each.account_b in merged.get(each.account_a, set()):
             raise ConfigError(
-                f"{file}: {each.account_a} and {each.account_b} are to be merged and split; take one row out"
+                f"{file}: {each.account_a} and {each.account_b} are to be split, but merges make them one; "
+                "take a row out"
             )

@@ -18,6 +18,7 @@ NAMES = {
     "王小明": ("wang xiaoming", "王小明", "wang", "xiaoming"),
     "Wang Xiaoming": ("wang xiaoming", None, None, None),
     "王小朋": ("wang xiaopeng", "王小朋", "wang", "xiaopeng"),
+    "王小敏": ("wang xiaomin", "王小敏", "wang", "xiaomin"),
     "王芳": ("wang fang", "王芳", "wang", "fang"),
     "王强": ("wang qiang", "王强", "wang", "qiang"),
     "李伟": ("li wei", "李伟", "li", "wei"),
@@ -111,6 +112,7 @@ class World:
     folder: Path
     rules: IdentityRules = field(default_factory=IdentityRules)
     runs: int = 0
+    accounts: Sequence[Account] = ()
     con: duckdb.DuckDBPyConnection = field(init=False)
 
     def __post_init__(self) -> None:
@@ -125,10 +127,10 @@ class World:
 
     def fill(self, accounts: Sequence[Account]) -> None:
         """Makes these the accounts that the sources have."""
+        self.accounts = accounts
         self.con.execute("delete from account_fact; delete from identifier")
-        if accounts:
-            _insert(self.con, "account_fact", (each.facts() for each in accounts))
-            _insert(self.con, "identifier", (row for each in accounts for row in each.identifiers()))
+        _insert(self.con, "account_fact", (each.facts() for each in accounts))
+        _insert(self.con, "identifier", (row for each in accounts for row in each.identifiers()))
 
     def resolve(self, instructions: Sequence[Instruction] = (), fuzzy_links: str | None = None) -> Resolution:
         """A run over what the tables hold."""
@@ -149,6 +151,11 @@ class World:
         """A run over these accounts."""
         self.fill(accounts)
         return self.resolve(instructions)
+
+    def rebuild(self, instructions: Sequence[Instruction] = ()) -> Resolution:
+        """A run over the same accounts in an empty warehouse."""
+        self.lose_warehouse()
+        return self.run(*self.accounts, instructions=instructions)
 
     def customers(self) -> set[frozenset[str]]:
         """The groups of account ids."""
