@@ -4,9 +4,9 @@ A veto holds for the whole group: two accounts with two names and two dates of b
 addresses that have the one name and the other in them) are never one customer, whatever chain of others lies
 between them. Where a connected group has such a pair, its links are
 followed from the strongest to the weakest, and one that would bring the two together is not taken. Only an
-instruction to merge does; the two then count as one person in that group, so that whoever is the one or the other
-may join it. The result is a function of accounts, links and instructions alone, not of the order in which any of
-them arrived.
+instruction to merge does; the two then count as one person in that group, so that whoever is the one or the
+other may join it. The result is a function of accounts, links and instructions alone, not of the order in
+which any of them arrived.
 """
 
 from collections import defaultdict
@@ -257,7 +257,7 @@ def _neighbours(pairs: Iterable[tuple[int, int]]) -> defaultdict[int, set[int]]:
 
 
 def _are_apart(few: AbstractSet[int], many: AbstractSet[int], foes: Mapping[int, AbstractSet[int]]) -> bool:
-    """Whether a person of the one group conflicts with one of the other, and not only with one of their own."""
+    """Whether a person of one group conflicts with one of the other, and not only with one of their own."""
     return any(person not in many and person in foes and not (foes[person] & many) <= few for person in few)
 
 
@@ -265,8 +265,8 @@ def _leave_out(con: duckdb.DuckDBPyConnection, rules: IdentityRules) -> None:
     """Deletes the attachments that would bring together what a veto or an instruction keeps apart.
 
     Nothing tells which of them is right, so none is. A group of several candidates brings nobody together
-    where two of all those who would meet are apart, or are a crowd. Of two groups that are to be apart and have
-    the same candidate, neither is attached.
+    where two of all those who would meet are apart, or are a crowd. Of two groups that are to be apart and
+    have the same candidate, neither is attached.
     """
     connect(
         con,

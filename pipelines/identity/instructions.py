@@ -6,10 +6,10 @@
     split,ecommerce:A1,pos:M7,anna,2025-03-02,mother and daughter
     merge,ecommerce:A1,ecommerce:A9,anna,2025-03-02,same person; confirmed by phone
 
-Accounts are written as `<source>:<account key>`, as core.customer_account has them. A split keeps two accounts
-apart for ever, whatever they share by then; a merge joins them. Taking a row out takes the decision back. Each
-version of the file that a run has used is kept in the lake, and the newest of them counts where the file is
-missing: a rebuild from the lake alone replays it.
+Accounts are written as `<source>:<account key>`, as core.customer_account has them. A split keeps two
+accounts apart for ever, whatever they share by then; a merge joins them. Taking a row out takes the decision
+back. Each version of the file that a run has used is kept in the lake, and the newest of them counts where
+the file is missing: a rebuild from the lake alone replays it.
 """
 
 import csv

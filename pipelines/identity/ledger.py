@@ -2,12 +2,12 @@
 
 A customer's id is fixed when the customer is first seen: it is the hash of an account, the customer's
 *anchor*. From then on the id stays with the group that holds its anchor, whatever else joins or leaves. Where
-two customers turn out to be one, the id that was registered first stays and the other becomes its alias; where
-they part again, each has its own again. When no source names the anchor any more, the oldest of the accounts that
-had the id and are with the anchor's customer inherits its place, for good: an account that returns must not take
-an id from those who have stayed. An id without an heir waits for its anchor, and meanwhile stands for the customer
-it had become part of. Ids can't be computed from the data alone, since they depend on what
-was known when; so every change is an event here, and a rebuild of the warehouse reads them.
+two customers turn out to be one, the id that was registered first stays and the other becomes its alias;
+where they part again, each has its own again. When no source names the anchor any more, the oldest of the
+accounts that had the id and are with the anchor's customer inherits its place, for good: an account that
+returns must not take an id from those who have stayed. An id without an heir waits for its anchor, and
+meanwhile stands for the customer it had become part of. Ids can't be computed from the data alone, since they
+depend on what was known when; so every change is an event here, and a rebuild of the warehouse reads them.
 """
 
 from pathlib import Path
@@ -92,9 +92,9 @@ def assign_ids(con: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     and `identity_present` (account_id, opened_at: all accounts there are).
 
     Makes `identity_assigned` (node, grp, account_id, customer_id, is_new_anchor, former_customer_id),
-    `identity_claim` (alias_id, grp, customer_id: each id whose anchor is in scope, and the id that stands for it
-    now), `identity_anchor` (customer_id, account_id, former_account_id: whom it inherits from in this run) and
-    `identity_last` (account_id, customer_id, is_removed: what the ledger says of it last).
+    `identity_claim` (alias_id, grp, customer_id: each id whose anchor is in scope, and the id that stands for
+    it now), `identity_anchor` (customer_id, account_id, former_account_id: whom it inherits from in this run)
+    and `identity_last` (account_id, customer_id, is_removed: what the ledger says of it last).
     """
     con.execute(
         f"""

@@ -78,8 +78,8 @@ def find_links(con: duckdb.DuckDBPyConnection) -> None:
 
 def facts_agree(one: str, other: str) -> str:
     """SQL columns of a pair, false where nothing is known: is_same_birth_date, is_same_sex, is_contradicted
-    (by date of birth or sex), emails_name_two (each address has its own account's name in it), email_names_other
-    (one address has the other's surname in it beside another word)."""
+    (by date of birth or sex), emails_name_two (each address has its own account's name in it),
+    email_names_other (one address has the other's surname in it beside another word)."""
     own = [f"coalesce(email_names({each}.email_form, {each}.name), false)" for each in (one, other)]
     return f"""
         coalesce({one}.birth_date = {other}.birth_date, false) as is_same_birth_date,
@@ -120,7 +120,8 @@ def find_attachments(con: duckdb.DuckDBPyConnection, *, contacts: bool) -> None:
             select grp from members group by grp having {is_lonely}
         ),
         offers as (
-            select distinct a.grp, b.grp as other_grp, a.node as node_a, b.node as node_b, b.name.form as form,
+            select distinct a.grp, b.grp as other_grp, a.node as node_a, b.node as node_b,
+                b.name.form as form,
                 one.kind = 'email' as is_by_email, {facts_agree("a", "b")}
             from members as a
             inner join lonely on a.grp = lonely.grp

@@ -1,8 +1,9 @@
 """The identity graph of a shop: from accounts and identifiers to customers with stable ids.
 
 A run looks only at what has changed. Accounts that share an identifier which is not `shared` form a *block*;
-nothing outside a block can change what happens in it. So the blocks of changed accounts, and of accounts whose
-identifiers' other carriers have changed, are resolved anew, and the result equals that of resolving all.
+nothing outside a block can change what happens in it. So the blocks of changed accounts, and of accounts
+whose identifiers' other carriers have changed, are resolved anew, and the result equals that of resolving
+all.
 """
 
 import hashlib
@@ -178,8 +179,8 @@ def _read(con: duckdb.DuckDBPyConnection, accounts: str, identifiers: str, rules
 def _standing(ledger: Ledger, rules: IdentityRules, fuzzy_links: str | None) -> str:
     """What the tables stand on: the rules, and the ledger up to its newest file.
 
-    A warehouse that stands on something else is resolved anew. The ids are safe: they are in the ledger. It is
-    the older one after a run that died between the ledger's file and the end of its transaction.
+    A warehouse that stands on something else is resolved anew. The ids are safe: they are in the ledger. It
+    is the older one after a run that died between the ledger's file and the end of its transaction.
     """
     files = ledger.files()
     told = json.dumps(
@@ -227,7 +228,8 @@ def _find_scope(con: duckdb.DuckDBPyConnection, instructions: Sequence[Instructi
         ),
         moved_values as (
             select kind, value from (
-                select kind, value from identity_carrier_now where account_id in (select account_id from changed)
+                select kind, value from identity_carrier_now
+                where account_id in (select account_id from changed)
                 union
                 select kind, value from identity.carrier where account_id in (select account_id from changed)
             )
@@ -296,7 +298,8 @@ def _prepare(con: duckdb.DuckDBPyConnection, fuzzy_links: str | None) -> None:
     con.execute(
         f"""
         create or replace temp table identity_extra_link as
-        select node_a, node_b, 'merge_instruction' as rule, null as evidence from ({told}) where kind = 'merge'
+        select node_a, node_b, 'merge_instruction' as rule, null as evidence
+        from ({told}) where kind = 'merge'
         union all
         {probable}
         """
@@ -403,8 +406,8 @@ def _record(con: duckdb.DuckDBPyConnection, run_id: str, recorded_at: str) -> No
         left join reasons on events.node = reasons.node
         union all
         -- Who leaves a customer and becomes the anchor of a new one registers its id as well.
-        select {literal(run_id)}, cast({literal(recorded_at)} as timestamptz), 'created', account_id, customer_id,
-            former_customer_id, null
+        select {literal(run_id)}, cast({literal(recorded_at)} as timestamptz), 'created', account_id,
+            customer_id, former_customer_id, null
         from identity_assigned
         where is_new_anchor and former_customer_id is not null
         union all
@@ -413,8 +416,9 @@ def _record(con: duckdb.DuckDBPyConnection, run_id: str, recorded_at: str) -> No
         from identity_last
         where not is_removed and account_id not in (select account_id from identity_present)
         union all
-        select {literal(run_id)}, cast({literal(recorded_at)} as timestamptz), 'inherited', account_id, customer_id,
-            null, cast(to_json(struct_pack("rule" := 'anchor_removed', "with" := former_account_id)) as varchar)
+        select {literal(run_id)}, cast({literal(recorded_at)} as timestamptz), 'inherited', account_id,
+            customer_id, null,
+            cast(to_json(struct_pack("rule" := 'anchor_removed', "with" := former_account_id)) as varchar)
         from identity_anchor
         where former_account_id is not null
         """

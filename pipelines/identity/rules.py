@@ -1,4 +1,4 @@
-"""What joins two accounts, from the strongest to the weakest, and how many accounts an identifier may name."""
+"""What joins two accounts, from the strongest to the weakest, and how many an identifier may name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,8 +49,8 @@ class IdentityRules:
     """How careful the links are.
 
     Attributes:
-        max_accounts: per kind of identifier, how many accounts may carry one value; a value that more carry is
-            `shared` and joins nobody.
+        max_accounts: per kind of identifier, how many accounts may carry one value; a value that more carry
+            is `shared` and joins nobody.
         max_conflicts: in a connected group with more than this many different people (names with dates of
             birth and sexes) only links that stand by themselves count: no shop has such a customer.
     """

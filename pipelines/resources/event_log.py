@@ -1,7 +1,7 @@
 """Dagster's event log in SQLite, with a connection that is kept.
 
-Dagster makes a new SQLAlchemy engine for each event that it stores or reads, some ten milliseconds each time; a
-daily run has hundreds of them.
+Dagster makes a new SQLAlchemy engine for each event that it stores or reads, some ten milliseconds each time;
+a daily run has hundreds of them.
 """
 
 from __future__ import annotations
