@@ -1,8 +1,8 @@
 """How right the identity graph is: `python benchmarks/evaluate_identity.py`.
 
 For each seed a demo shop is written, its files are taken in and its accounts resolved as in a daily run; the
-customers are then compared with the truth, pair by pair of accounts. Then the optional fuzzy links are measured
-on the reference data sets (see benchmarks/fuzzy_reference.py). Prints tables and a line of JSON.
+customers are then compared with the truth, pair by pair of accounts. Then the optional fuzzy links are
+measured on the reference data sets (see benchmarks/fuzzy_reference.py). Prints tables and a line of JSON.
 """
 
 import argparse
@@ -40,7 +40,7 @@ _METRICS = (
 
 
 def build(home: Path, seed: int, customers: int) -> Path:
-    """Writes the shop of a seed below the folder and runs its stages up to identity; returns the warehouse."""
+    """Writes a seed's shop below the folder and runs its stages up to identity; returns the warehouse."""
     from pipelines.build import build_definitions  # noqa: PLC0415 - imports only once the arguments are right
     from pipelines.demo import write_demo_shop  # noqa: PLC0415
     from pipelines.resources.instance import prepare_home  # noqa: PLC0415
@@ -114,7 +114,8 @@ def evaluate(warehouse: Path, truth: Path) -> dict[str, float]:
                 one.source = 'helpdesk' or other.source = 'helpdesk' as has_contact,
                 one.household_no = other.household_no as is_household, one.household_no
             from found as one
-            inner join found as other on one.customer_id = other.customer_id and one.account_no < other.account_no
+            inner join found as other
+                on one.customer_id = other.customer_id and one.account_no < other.account_no
             """
         )
         con.execute(

@@ -24,8 +24,8 @@ def create_agreement_macros(con: duckdb.DuckDBPyConnection) -> None:
     It is symmetric.
 
     `email_names(email, name)`: true where the part before the @ has the given name (of at least three
-        letters) in it; false where it has the surname without it, beside another word in pinyin: the address is
-        named after somebody else; else null.
+        letters) in it; false where it has the surname without it, beside another word in pinyin: the address
+        is named after somebody else; else null.
 
     Example:
         >>> con = duckdb.connect()
@@ -80,7 +80,9 @@ def create_agreement_macros(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         """
         create or replace temp macro words_left(one, other) as array_to_string(
-            list_filter(string_split(one, ' '), lambda word: not list_contains(string_split(other, ' '), word)),
+            list_filter(
+                string_split(one, ' '), lambda word: not list_contains(string_split(other, ' '), word)
+            ),
             ''
         )
         """
@@ -100,7 +102,8 @@ def create_agreement_macros(con: duckdb.DuckDBPyConnection) -> None:
             when replace(a.form, ' ', '') = replace(b.form, ' ', '') then 'same'
             when not list_has_any(string_split(a.form, ' '), string_split(b.form, ' ')) then case
                 when least(length(a.form), length(b.form)) >= 8
-                    and damerau_levenshtein(replace(a.form, ' ', ''), replace(b.form, ' ', '')) = 1 then 'near'
+                    and damerau_levenshtein(replace(a.form, ' ', ''), replace(b.form, ' ', '')) = 1
+                    then 'near'
                 else 'different'
             end
             -- The word that a Chinese name shares with one in pinyin must be its surname.
@@ -138,7 +141,8 @@ def create_agreement_macros(con: duckdb.DuckDBPyConnection) -> None:
                 and not list_contains(email_words(email), coalesce(name.given, ''))
                 and len(list_filter(
                     email_words(email),
-                    lambda word: is_name_pinyin(word) and not list_contains(string_split(name.form, ' '), word)
+                    lambda word: is_name_pinyin(word)
+                        and not list_contains(string_split(name.form, ' '), word)
                 )) > 0
                 then false
         end

@@ -46,7 +46,8 @@ def name_forms(con: duckdb.DuckDBPyConnection, *, spellings: str, into: str) -> 
     - `form`: the name's words, folded, sorted and with a blank between. Folded is: lower case, no accents, no
       titles, digits, signs or emoji. Chinese names are in pinyin, the surname as one word and the given name
       as another; so are three syllables of pinyin whose first or last is a frequent surname. Null for what
-      names nobody: nothing left, a placeholder, a masked name (王*), a formula or a link, an initial, a surname alone (王, Mr Wu).
+      names nobody: nothing left, a placeholder, a masked name (王*), a formula or a link, an initial, a
+      surname alone (王, Mr Wu).
     - `han`: the Chinese characters of a name written in them, else null.
     - `family`, `given`: the pinyin of a Chinese name's parts; null for others, whose order nobody knows.
 

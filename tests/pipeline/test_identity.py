@@ -20,7 +20,7 @@ from pipelines.settings import PROJECT_DIR
 
 sys.path.insert(0, str(PROJECT_DIR / "benchmarks"))
 
-from evaluate_identity import evaluate  # noqa: E402 - benchmarks are no package
+from evaluate_identity import evaluate
 
 pytestmark = pytest.mark.xdist_group("demo")
 
@@ -56,7 +56,8 @@ def test_visits_before_the_log_in_are_the_customer_s(demo: DemoHome) -> None:
             select identity.account.customer_id, any_value(people.person_no) as person_no
             from identity.account
             join read_parquet('{truth}/account/*.parquet') as people
-                on identity.account.source = people.source and identity.account.account_key = people.account_key
+                on identity.account.source = people.source
+                and identity.account.account_key = people.account_key
             group by identity.account.customer_id having count(distinct people.person_no) = 1
         ),
         visits as (
@@ -116,8 +117,10 @@ def test_what_people_decide_holds_for_ever(demo: DemoHome, tmp_path) -> None:
     with new.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
-            ["account", "name", "mobile", "email", "email_verified", "birthday", "gender", "city"]
-            + ["registered", "updated"]
+            [
+                *("account", "name", "mobile", "email", "email_verified", "birthday", "gender", "city"),
+                *("registered", "updated"),
+            ]
         )
         writer.writerow(["A1", name, phone, "", "", "", "", "", "2025-12-30 10:00:00", ""])
     home.build(*TO_CORE)

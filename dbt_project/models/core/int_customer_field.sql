@@ -31,17 +31,19 @@ with stated as (
 ),
 
 fields as (
-{% for field in ["sex", "birth_year", "city", "home_store", "tier", "spend_to_next_tier", "email_domain"] %}
-    select
-        source,
-        account_key,
-        stated_at,
-        '{{ field }}' as field,
-        {{ field }} as field_value
-    from stated
-    where {{ field }} is not null
-    {{ "union all" if not loop.last }}
-{% endfor %}
+
+    {%- for field in ["sex", "birth_year", "city", "home_store", "tier", "spend_to_next_tier", "email_domain"] %}
+        {{ "union all" if not loop.first }}
+        select
+            source,
+            account_key,
+            stated_at,
+            '{{ field }}' as field,
+            {{ field }} as field_value
+        from stated
+        where {{ field }} is not null
+    {%- endfor %}
+
 ),
 
 ranked as (

@@ -42,18 +42,18 @@ with mentions as (
         ("stg_consent__consents", "recorded_at"),
         ("stg_survey__responses", "answered_at"),
     ] %}
-    union all
-    select
-        'ecommerce' as source,
-        account_id as account_key,
-        {{ seen_at }} as seen_at
-    from {{ ref(model) }}
-    union all
-    select
-        'pos' as source,
-        member_id as account_key,
-        {{ seen_at }} as seen_at
-    from {{ ref(model) }}
+        union all
+        select
+            'ecommerce' as source,
+            account_id as account_key,
+            {{ seen_at }} as seen_at
+        from {{ ref(model) }}
+        union all
+        select
+            'pos' as source,
+            member_id as account_key,
+            {{ seen_at }} as seen_at
+        from {{ ref(model) }}
     {%- endfor %}
     union all
     select

@@ -1,17 +1,19 @@
 -- What accounts can be told to be one person's by. An identifier of kind `account` is an account itself: it is
 -- carried by that account and by those that the shop's own records name together with it.
 with named_together as (
-{% for model in [
-    "stg_service__tickets", "stg_web__devices", "stg_social__accounts", "stg_campaign__members",
-    "stg_campaign__events", "stg_consent__consents", "stg_survey__responses",
-] %}
-    select
-        account_id,
-        member_id
-    from {{ ref(model) }}
-    where account_id is not null and member_id is not null
-    {{ "union" if not loop.last }}
-{% endfor %}
+
+    {%- for model in [
+        "stg_service__tickets", "stg_web__devices", "stg_social__accounts", "stg_campaign__members",
+        "stg_campaign__events", "stg_consent__consents", "stg_survey__responses",
+    ] %}
+        {{ "union" if not loop.first }}
+        select
+            account_id,
+            member_id
+        from {{ ref(model) }}
+        where account_id is not null and member_id is not null
+    {%- endfor %}
+
 ),
 
 carried as (
@@ -51,18 +53,18 @@ carried as (
         true as is_verified
     from {{ ref("stg_pos__members") }}
     {%- for kind in ["email", "phone"] %}
-    union all
-    -- Who writes from an address has it; who calls from a number has it in the hand.
-    select
-        case
-            when account_id is not null then 'ecommerce:' || account_id
-            when member_id is not null then 'pos:' || member_id
-            else 'service:' || contact_key
-        end as account_id,
-        '{{ kind }}' as kind,
-        {{ kind }} as value,
-        {{ "true" if kind == "email" else "false" }} as is_verified
-    from {{ ref("stg_service__tickets") }}
+        union all
+        -- Who writes from an address has it; who calls from a number has it in the hand.
+        select
+            case
+                when account_id is not null then 'ecommerce:' || account_id
+                when member_id is not null then 'pos:' || member_id
+                else 'service:' || contact_key
+            end as account_id,
+            '{{ kind }}' as kind,
+            {{ kind }} as value,
+            {{ "true" if kind == "email" else "false" }} as is_verified
+        from {{ ref("stg_service__tickets") }}
     {%- endfor %}
     union all
     select
@@ -100,20 +102,20 @@ carried as (
         true as is_verified
     from named_together
     {%- for source, key in [("ecommerce", "account_id"), ("pos", "member_id")] %}
-    union all
-    select
-        'social:' || account_key as account_id,
-        'account' as kind,
-        '{{ source }}:' || {{ key }} as value,
-        verified as is_verified
-    from {{ ref("stg_social__accounts") }}
-    union all
-    select
-        '{{ source }}:' || {{ key }} as account_id,
-        'account' as kind,
-        '{{ source }}:' || {{ key }} as value,
-        true as is_verified
-    from {{ ref("stg_social__accounts") }}
+        union all
+        select
+            'social:' || account_key as account_id,
+            'account' as kind,
+            '{{ source }}:' || {{ key }} as value,
+            verified as is_verified
+        from {{ ref("stg_social__accounts") }}
+        union all
+        select
+            '{{ source }}:' || {{ key }} as account_id,
+            'account' as kind,
+            '{{ source }}:' || {{ key }} as value,
+            true as is_verified
+        from {{ ref("stg_social__accounts") }}
     {%- endfor %}
 
 )
