@@ -18,7 +18,7 @@ from identity_world import NAMES, Account, World, merge, split
 from pipelines.identity.instructions import Instruction
 from pipelines.identity.rules import KINDS, IdentityRules
 
-EXAMPLES = int(os.environ.get("WINBACK_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("WINBACK_EXAMPLES", "8"))
 DAYS = 4
 
 # What becomes of an account day by day: it is not there, as it was first, or changed.
