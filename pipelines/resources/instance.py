@@ -34,12 +34,6 @@ nux:
 compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
-# As Dagster's own, in the same files, with a connection that is kept.
-event_log_storage:
-  module: pipelines.resources.event_log
-  class: PooledSqliteEventLogStorage
-  config:
-    home: {env: DAGSTER_HOME}
 # The warehouse has one writer: a second run would only wait for it.
 concurrency:
   runs:
