@@ -16,7 +16,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,7 +149,7 @@ def evaluate(chosen: ReferenceSet, data: Path, settings: FuzzySettings) -> dict[
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -157,7 +157,7 @@ def main() -> None:
     default = os.environ.get("WINBACK_REFERENCE_DATA") or PROJECT.parent / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(default), help="folder of the reference data")
     parser.add_argument("--settings", type=Path, help="by default the product's fuzzy.yaml")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     settings = load_fuzzy_settings(given.settings)
     found = {chosen.name: evaluate(chosen, given.data, settings) for chosen in SETS}
     print(f"links at probability {settings.threshold:g} or more")

@@ -67,7 +67,7 @@ def build_definitions(
             build_extract(settings),
             build_forms(settings, gated[Stage.RAW]),
             *dbt_assets.values(),
-            build_identity(settings, [*dbt_assets["staging"].keys]),
+            build_identity(settings, [tables["identity.account_fact"], tables["identity.identifier"]]),
             build_dormancy_fit(settings, dates, gated[Stage.CORE]),
             build_audiences(settings, dates, before_audiences),
             build_publish(settings, manifest, dates, [*before_audiences, *gated[Stage.KPI], AUDIENCES]),

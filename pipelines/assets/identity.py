@@ -33,6 +33,7 @@ _FORMS = {
     "phone_form": "Phone numbers as E.164; empty for placeholders and for what is no valid number.",
     "name_form": "Names in the form in which notations of one name are equal, Chinese ones in pinyin.",
 }
+_EVENTS = ("created", "joined", "merged", "split", "inherited", "removed")
 _GRAPH = {
     "account": "Every account of every channel and the customer it belongs to.",
     "alias": "Customer ids that a merge retired, and the id that stands for each now.",
@@ -99,7 +100,7 @@ def build_identity(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDe
 
     Args:
         settings: where lake and instruction file are, and how careful the links are.
-        upstream: the staging tables, and the views of accounts and identifiers.
+        upstream: the views of accounts and identifiers.
     """
     ledger = Ledger(settings.lake_dir / "identity" / "ledger")
     identity = settings.profile.identity
@@ -226,7 +227,7 @@ def _account_metadata(con: duckdb.DuckDBPyConnection, resolution: "Resolution") 
         "accounts": resolution.accounts,
         "customers": resolution.customers,
         "accounts_examined": resolution.examined,
-        **{f"ledger: {event}": count for event, count in resolution.events.items()},
+        **{f"ledger: {event}": resolution.events.get(event, 0) for event in _EVENTS},
         "shared_identifiers": resolution.shared,
         "instructions_waiting": resolution.waiting,
         "largest_customers": MetadataValue.md(_largest(con)),
