@@ -84,7 +84,8 @@ def resolve(
         accounts: relation: account_id (`<source>:<account_key>`, unique), source, account_key, opened_at,
             is_contact (of the help desk: an address without more), name (struct of form, han, family, given;
             as `pipelines.identity.names` makes them), birth_date, sex, email_form.
-        identifiers: relation: account_id, kind (see `rules.KINDS`), value (in normal form), is_verified.
+        identifiers: relation: account_id (of these accounts), kind (see `rules.KINDS`), value (in normal
+            form), is_verified.
         instructions: merges and splits that people have decided.
         rules: how careful the links are.
         run_id: the run, for the ledger.

@@ -121,6 +121,8 @@ class World:
 
     def lose_warehouse(self) -> None:
         """Starts over with an empty warehouse; the ledger stays."""
+        if hasattr(self, "con"):
+            self.con.close()
         self.con = duckdb.connect(config={"threads": 1})
         self.con.execute("set TimeZone = 'UTC'")
         self.con.execute(TABLES)

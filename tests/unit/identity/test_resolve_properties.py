@@ -22,22 +22,12 @@ EXAMPLES = int(os.environ.get("WINBACK_EXAMPLES", "8"))
 DAYS = 4
 
 # What becomes of an account day by day: it is not there, as it was first, or changed.
+# fmt: off
 LIVES = (
-    "1111",
-    "_111",
-    "__11",
-    "___1",
-    "1122",
-    "1112",
-    "1211",
-    "_122",
-    "1_11",
-    "1_22",
-    "11_1",
-    "1__2",
-    "11__",
-    "111_",
+    "1111", "_111", "__11", "___1", "1122", "1112", "1211",
+    "_122", "1_11", "1_22", "11_1", "1__2", "11__", "111_",
 )
+# fmt: on
 
 # Part of an address before the @ -> the names that it has in it.
 ADDRESSES = {
@@ -163,7 +153,11 @@ def check_ids(world):
             assert aliases.get(customer, customer) == ids[anchor]
 
 
-@settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+@settings(
+    deadline=None,
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
 @given(history=histories())
 def test_days_one_by_one_as_one_load_and_as_a_rebuild(history):
     present, instructions = history.days[-1], history.instructions[-1]
