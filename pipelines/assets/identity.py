@@ -1,7 +1,7 @@
 """One customer across channels: the normal forms of names and addresses, and the identity graph."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -53,17 +53,7 @@ def build_forms(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDefin
 
     @multi_asset(
         name="normal_forms",
-        specs=[
-            AssetSpec(
-                AssetKey(["identity", table]),
-                deps=upstream,
-                description=text,
-                group_name="identity",
-                kinds={"duckdb"},
-                owners=["team:data-engineering"],
-            )
-            for table, text in _FORMS.items()
-        ],
+        specs=_specs(_FORMS, upstream, {"duckdb"}),
         backfill_policy=BackfillPolicy.single_run(),
     )
     def normal_forms(context: AssetExecutionContext, warehouse: Warehouse) -> Iterator[MaterializeResult]:
@@ -79,7 +69,7 @@ def build_forms(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDefin
                     placeholder_emails=profile.identity.placeholder_emails,
                 )
             except ValueError as error:
-                raise Failure(f"{profile.file}: region: {error}") from error
+                raise Failure(f"{profile.file}: {error}") from error
             for table in _FORMS:
                 rows = con.execute(f"select count(*), count(form) from identity.{table}").fetchone()
                 context.log.info(f"identity.{table}: {formed[table]:,} new spellings")
@@ -108,17 +98,7 @@ def build_identity(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDe
 
     @multi_asset(
         name="identity",
-        specs=[
-            AssetSpec(
-                AssetKey(["identity", table]),
-                deps=upstream,
-                description=text,
-                group_name="identity",
-                kinds={"duckdb", "parquet"},
-                owners=["team:data-engineering"],
-            )
-            for table, text in _GRAPH.items()
-        ],
+        specs=_specs(_GRAPH, upstream, {"duckdb", "parquet"}),
         backfill_policy=BackfillPolicy.single_run(),
     )
     def identity_graph(context: AssetExecutionContext, warehouse: Warehouse) -> Iterator[MaterializeResult]:
@@ -166,6 +146,20 @@ def build_identity(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDe
                 )
 
     return identity_graph
+
+
+def _specs(tables: Mapping[str, str], upstream: Sequence[AssetKey], kinds: set[str]) -> list[AssetSpec]:
+    return [
+        AssetSpec(
+            AssetKey(["identity", table]),
+            deps=upstream,
+            description=text,
+            group_name="identity",
+            kinds=kinds,
+            owners=["team:data-engineering"],
+        )
+        for table, text in tables.items()
+    ]
 
 
 def _link_by_probability(

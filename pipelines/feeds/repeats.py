@@ -1,7 +1,8 @@
 """Rows that stand in a table more than once, found within a bound of memory.
 
 Grouping a large file by all its columns keeps every row's text in the groups. Here the rows are grouped by
-64-bit hashes, in parts, and only rows whose hash occurs twice, which are few, are compared in full.
+64-bit hashes, in parts, and only rows whose hash occurs twice, which are few, are told apart by 128 bits of
+their whole content.
 """
 
 from collections.abc import Sequence

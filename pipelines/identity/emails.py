@@ -106,7 +106,7 @@ def _split(placeholders: Sequence[str]) -> tuple[list[str], list[str]]:
         local, at, domain = placeholder.strip().lower().partition("@")
         if not local or not at or not domain:
             raise ValueError(
-                f"placeholder {placeholder!r} is no e-mail address; accepted are a@a.com and test@*"
+                f"placeholder_emails: {placeholder!r} is no e-mail address; accepted are a@a.com and test@*"
             )
         if domain == "*":
             local_parts.append(local)
