@@ -105,7 +105,7 @@ def test_own_placeholders_take_the_place_of_the_default_ones():
 
 @pytest.mark.parametrize("placeholder", ["test", "@qq.com", "test@", ""])
 def test_a_placeholder_that_is_no_address_is_named(placeholder):
-    with pytest.raises(ValueError, match=f"placeholder '{placeholder}'.*accepted are"):
+    with pytest.raises(ValueError, match=f"placeholder_emails: '{placeholder}'.*accepted are"):
         read(["li@qq.com"], placeholders=[placeholder])
 
 
