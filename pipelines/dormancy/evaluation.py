@@ -73,6 +73,20 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Foretold:
+    """A bin of the method in use: probability of a purchase, and share that bought."""
+
+    cutoff: date
+    label: str
+    category: str
+    method: str
+    bin: int
+    customers: int
+    foretold: float
+    observed: float
+
+
+@dataclass(frozen=True)
 class Judged:
     """Customers of one category with their label, and the score of each method: higher is likelier to buy."""
 
@@ -234,8 +248,26 @@ def evaluations(
                     false_flag_rate=None if precision is None else 1 - precision,
                     calibration_error=None
                     if calibration is None
-                    else metrics.calibration_error(each.stayed_away, 1 - calibration.probability(scores)),
+                    else metrics.calibration_error(~each.stayed_away, calibration.probability(scores)),
                     chosen=name == chosen,
                 )
             )
     return rows
+
+
+def foretold(
+    judged: Iterable[Judged], category: str, method: str, calibration: Calibration | None
+) -> list[Foretold]:
+    """What a method foretold at past origins beside what happened; nothing without a probability."""
+    if calibration is None:
+        return []
+    return [
+        Foretold(
+            each.cutoff, each.label, category, method, number, found.customers, found.foretold, found.observed
+        )
+        for each in judged
+        if method in each.scores
+        for number, found in enumerate(
+            metrics.calibration_bins(~each.stayed_away, calibration.probability(each.scores[method])), start=1
+        )
+    ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipelines.dormancy import evaluation
 from pipelines.dormancy.calibration import Calibration
-from pipelines.dormancy.evaluation import Evaluation, Judged, Method, Origin
+from pipelines.dormancy.evaluation import Evaluation, Foretold, Judged, Method, Origin
 from pipelines.dormancy.fitting import NotFittedError
 from pipelines.dormancy.histories import Bounds, Histories, read_histories
 from pipelines.dormancy.mbg_cnbd import SHAPES, MbgCnbd, fit_mbg_cnbd
@@ -70,6 +70,11 @@ class CategoryFit:
         """The model in use, or the rule."""
         return self.model or self.rule
 
+    @property
+    def method_in_use(self) -> str:
+        """`mbg_cnbd` or `tuned_x`."""
+        return evaluation.RULE if self.model is None else evaluation.MODEL
+
 
 @dataclass(frozen=True)
 class WeeklyFit:
@@ -78,6 +83,7 @@ class WeeklyFit:
     fitted_on: date
     fits: tuple[CategoryFit, ...]
     evaluations: tuple[Evaluation, ...]
+    foretold: tuple[Foretold, ...]
 
     @property
     def model_version(self) -> str:
@@ -128,6 +134,7 @@ def fit_dormancy(con: duckdb.DuckDBPyConnection, fitted_on: date, rules: FitRule
     priors = fit_value_priors(con, fitted_on, min_customers=rules.min_category_customers)
     fits: list[CategoryFit] = []
     evaluations: list[Evaluation] = []
+    foretold: list[Foretold] = []
     for category in sorted(models):
         evidence = _Evidence(*(evaluation.judge(origin, category, horizon_days) for origin in origins))
         if category != POOLED and category not in tuned and not evidence.judged:
@@ -143,7 +150,10 @@ def fit_dormancy(con: duckdb.DuckDBPyConnection, fitted_on: date, rules: FitRule
             )
         )
         evaluations += evidence.rows(fit)
-    return WeeklyFit(fitted_on, tuple(fits), tuple(evaluations))
+        foretold += evaluation.foretold(
+            evidence.judged, category, evaluation.method_name(fit.method), fit.calibration
+        )
+    return WeeklyFit(fitted_on, tuple(fits), tuple(evaluations), tuple(foretold))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ away. Ties are split fairly: a flag that could fall on any of several equals cou
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,19 +42,30 @@ def precision_at(stayed_away: np.ndarray, score: np.ndarray, count: int) -> floa
     return float(hits / count)
 
 
-def calibration_error(stayed_away: np.ndarray, probability: np.ndarray, bins: int = 10) -> float:
-    """Mean absolute difference of foretold and observed share over equally large bins of the probability."""
+@dataclass(frozen=True)
+class CalibrationBin:
+    """Customers with neighbouring probabilities: what was foretold of them, and what happened."""
+
+    customers: int
+    foretold: float
+    observed: float
+
+
+def calibration_bins(happened: np.ndarray, probability: np.ndarray, bins: int = 10) -> list[CalibrationBin]:
+    """Foretold and observed share over equally large bins, in the order of the probability."""
     import numpy as np  # noqa: PLC0415
 
     order = np.argsort(probability, kind="stable")
-    return float(
-        np.mean(
-            [
-                abs(float(stayed_away[part].mean()) - float(probability[part].mean()))
-                for part in np.array_split(order, min(bins, len(order)))
-            ]
-        )
-    )
+    return [
+        CalibrationBin(len(part), float(probability[part].mean()), float(happened[part].mean()))
+        for part in np.array_split(order, min(bins, len(order)))
+    ]
+
+
+def calibration_error(happened: np.ndarray, probability: np.ndarray, bins: int = 10) -> float:
+    """Mean absolute difference of foretold and observed share over the bins of `calibration_bins`."""
+    found = calibration_bins(happened, probability, bins)
+    return sum(abs(each.foretold - each.observed) for each in found) / len(found)
 
 
 def log_loss(happened: np.ndarray, probability: np.ndarray) -> float:

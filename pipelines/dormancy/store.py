@@ -1,55 +1,121 @@
-"""Fits of dormancy rules in the lake: history, because a fit is kept as it was made and not made again."""
+"""Fits in the lake: history, because a fit is kept as it was made and not made again."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from pipelines.dormancy.tuned_x import METHOD, TunedX
+from pipelines.dormancy.fits import CategoryFit, WeeklyFit
 
-COLUMNS = {
-    "model_version": "varchar",
-    "model_category": "varchar",
-    "method": "varchar",
-    "fitted_on": "date",
-    "customers": "integer",
-    "k": "integer",
-    "r": "double",
-    "alpha": "double",
-    "a": "double",
-    "b": "double",
-    "tuned_x_days": "integer",
-    "theta": "double",
-    "log_likelihood": "double",
-    "converged": "boolean",
-    "median_gap_days": "double",
-    "horizon_days": "integer",
-}
-"""Columns of a fit and their DuckDB types; `marts.dormancy_model` describes them."""
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of rows that a weekly fit leaves behind: its folder in the lake, and DuckDB types by column."""
+
+    folder: str
+    columns: dict[str, str]
+
+
+FIT = Kind(
+    "dormancy_models",
+    {
+        "model_version": "varchar",
+        "model_category": "varchar",
+        "method": "varchar",
+        "fitted_on": "date",
+        "customers": "integer",
+        "k": "integer",
+        "r": "double",
+        "alpha": "double",
+        "a": "double",
+        "b": "double",
+        "tuned_x_days": "integer",
+        "theta": "double",
+        "log_likelihood": "double",
+        "converged": "boolean",
+        "refused": "boolean",
+        "median_gap_days": "double",
+        "horizon_days": "integer",
+        "calibration_intercept": "double",
+        "calibration_slope": "double",
+        "value_weight": "double",
+        "value_mean": "double",
+    },
+)
+"""What is in use, by category; `marts.dormancy_model` describes the columns."""
+
+EVALUATION = Kind(
+    "dormancy_evaluations",
+    {
+        "model_version": "varchar",
+        "fitted_on": "date",
+        "cutoff": "date",
+        "horizon_days": "integer",
+        "label": "varchar",
+        "category": "varchar",
+        "method": "varchar",
+        "customers": "integer",
+        "base_rate": "double",
+        "auc": "double",
+        "precision_at_equal_count": "double",
+        "false_flag_rate": "double",
+        "calibration_error": "double",
+        "chosen": "boolean",
+    },
+)
+"""How the methods did on past dates; `marts.dormancy_model_evaluation` describes the columns."""
+
+CALIBRATION = Kind(
+    "dormancy_calibrations",
+    {
+        "model_version": "varchar",
+        "fitted_on": "date",
+        "cutoff": "date",
+        "label": "varchar",
+        "category": "varchar",
+        "method": "varchar",
+        "bin": "integer",
+        "customers": "integer",
+        "foretold": "double",
+        "observed": "double",
+    },
+)
+"""What the method in use foretold, and what happened; `marts.dormancy_model_calibration` describes it."""
 
 
 class FitStore:
-    """The fits under `<lake>/dormancy_models/`, one Parquet file per fit date."""
+    """The fits under the lake, one Parquet file per kind of rows and fit date."""
 
     def __init__(self, lake_dir: Path) -> None:
-        self.folder = lake_dir / "dormancy_models"
+        self.lake_dir = lake_dir
 
-    def files(self) -> list[Path]:
+    def files(self, kind: Kind) -> list[Path]:
         """Files of all fits, oldest first."""
-        return sorted(self.folder.glob("fitted_on=*.parquet"))
+        return sorted((self.lake_dir / kind.folder).glob("fitted_on=*.parquet"))
 
     def has(self, fitted_on: date) -> bool:
         """Was a fit made that knows events until the end of this day?"""
-        return self._file(fitted_on).exists()
+        return self._file(FIT, fitted_on).exists()
 
-    def save(self, fits: Sequence[TunedX]) -> Path:
-        """Write the rules of one fit date, whole or not at all.
+    def save(self, fit: WeeklyFit) -> None:
+        """Write a fit; each file whole or not at all, and the one that `has` looks for last.
 
         Raises:
-            ValueError: there is nothing to save, or it is of several dates.
+            ValueError: there is nothing to save.
         """
+        if not fit.fits:
+            raise ValueError(f"the fit of {fit.fitted_on} has no category")
+        stamp = {"model_version": fit.model_version, "fitted_on": fit.fitted_on}
+        self._write(CALIBRATION, fit.fitted_on, [stamp | dataclasses.asdict(row) for row in fit.foretold])
+        self._write(EVALUATION, fit.fitted_on, [stamp | dataclasses.asdict(row) for row in fit.evaluations])
+        self._write(FIT, fit.fitted_on, [stamp | _flat(each) for each in fit.fits])
+
+    def _write(self, kind: Kind, fitted_on: date, rows: Sequence[dict[str, Any]]) -> None:
         import polars as pl  # noqa: PLC0415 - loading the definitions needs no data frames
 
         types = {
@@ -59,32 +125,33 @@ class FitStore:
             "double": pl.Float64,
             "boolean": pl.Boolean,
         }
-        dates = {fit.fitted_on for fit in fits}
-        if len(dates) != 1:
-            raise ValueError(f"a fit has one date; given: {sorted(dates)}")
-        rows = [
-            {
-                "model_version": fit.model_version,
-                "model_category": fit.model_category,
-                "method": METHOD,
-                "fitted_on": fit.fitted_on,
-                "customers": fit.customers,
-                "tuned_x_days": fit.tuned_x_days,
-                "converged": fit.converged,
-                "median_gap_days": fit.median_gap_days,
-                "horizon_days": fit.horizon_days,
-            }
-            for fit in fits
-        ]
-        schema = {name: types[kind] for name, kind in COLUMNS.items()}
-        target = self._file(dates.pop())
-        self.folder.mkdir(parents=True, exist_ok=True)
+        target = self._file(kind, fitted_on)
+        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_suffix(".tmp")
+        schema = {name: types[type_name] for name, type_name in kind.columns.items()}
         pl.DataFrame(rows, schema=schema).write_parquet(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
-        return target
 
-    def _file(self, fitted_on: date) -> Path:
-        return self.folder / f"fitted_on={fitted_on.isoformat()}.parquet"
+    def _file(self, kind: Kind, fitted_on: date) -> Path:
+        return self.lake_dir / kind.folder / f"fitted_on={fitted_on.isoformat()}.parquet"
+
+
+def _flat(fit: CategoryFit) -> dict[str, Any]:
+    return {
+        "model_category": fit.model_category,
+        "method": fit.method_in_use,
+        "customers": fit.customers,
+        **({} if fit.model is None else dataclasses.asdict(fit.model)),
+        "tuned_x_days": fit.rule.tuned_x_days,
+        "theta": fit.theta,
+        "converged": fit.model is not None or fit.rule.converged,
+        "refused": fit.refused,
+        "median_gap_days": fit.rule.median_gap_days,
+        "horizon_days": fit.rule.horizon_days,
+        "calibration_intercept": fit.calibration and fit.calibration.intercept,
+        "calibration_slope": fit.calibration and fit.calibration.slope,
+        "value_weight": fit.prior.weight,
+        "value_mean": fit.prior.mean,
+    }
