@@ -15,7 +15,7 @@ from pipelines.dormancy.fits import CategoryFit, WeeklyFit
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of rows that a weekly fit leaves behind: its folder in the lake, and DuckDB types by column."""
+    """One kind of rows that a weekly fit leaves behind: its folder, and DuckDB types by column."""
 
     folder: str
     columns: dict[str, str]
