@@ -1,4 +1,4 @@
-"""The look of all charts: colours, type, and the drawing of bars; and their rendering to SVG and PNG.
+"""The look of all charts: colours and type; and their rendering to SVG and PNG.
 
 An SVG stands inside the page and takes its colours from the page's CSS variables, so that it follows light
 and dark mode and print. Each is drawn twice, for a desk and for a phone: scaling one drawing down would make
@@ -114,25 +114,8 @@ class Canvas:
         return f"{english} {chinese}" if self.chinese and chinese else english
 
 
-ChartType: TypeAlias = alt.Chart | alt.LayerChart | alt.VConcatChart
+ChartType: TypeAlias = alt.Chart | alt.LayerChart | alt.ConcatChart
 ChartBuilder: TypeAlias = Callable[[Canvas], ChartType]
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A bar, with the text at its end."""
-
-    value: float
-    text: str
-    colour: str
-
-
-@dataclass(frozen=True)
-class BarGroup:
-    """Bars under one label."""
-
-    label: str
-    bars: tuple[Bar, ...]
 
 
 def data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
@@ -140,75 +123,16 @@ def data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
     return alt.InlineData(values=[dict(row) for row in rows])
 
 
-def bar_list(canvas: Canvas, groups: Sequence[BarGroup]) -> alt.LayerChart:
-    """Horizontal bars with the label above and the value at the end: no axis, and it fits a phone.
-
-    Values must not be negative.
-    """
-    label_px, bar_px, gap_px, text_room_px = 19, 15, 11, 118
-    largest = max((bar.value for group in groups for bar in group.bars), default=0) or 1
-    labels: list[dict[str, Any]] = []
-    bars: list[dict[str, Any]] = []
-    top = 0
-    for group in groups:
-        labels.append({"label": group.label, "y": top + label_px - 5})
-        top += label_px
-        for bar in group.bars:
-            bars.append(
-                {
-                    # A hairline for what is little but not nothing; its number stands beside it.
-                    "length": max(bar.value, largest / 250) if bar.value else 0,
-                    "text": bar.text,
-                    "colour": canvas.colours[bar.colour],
-                    "y": top,
-                    "bottom": top + bar_px - 2,
-                    "middle": top + bar_px / 2 - 0.5,
-                }
-            )
-            top += bar_px
-        top += gap_px
-    height = top - gap_px
-    x = alt.X(
-        "length:Q",
-        scale=alt.Scale(domain=[0, largest], range=[0, canvas.inner - text_room_px], nice=False),
-        axis=None,
-    )
-    base = alt.Chart(data(bars)).encode(x=x)
-    drawn = base.mark_rect().encode(
-        x=x.stack(None),
-        x2=alt.datum(0),
-        y=_pixels("y"),
-        y2="bottom:Q",
-        color=alt.Color("colour:N", scale=None),
-    )
-    ends = base.mark_text(align="left", baseline="middle", dx=6, color=canvas.colours["soft"]).encode(
-        y=_pixels("middle"), text="text:N"
-    )
-    names = (
-        alt.Chart(data(labels))
-        .mark_text(
-            align="left", baseline="bottom", limit=canvas.inner, fontSize=13, color=canvas.colours["ink"]
-        )
-        .encode(x=alt.value(0), y=_pixels("y"), text="label:N")
-    )
-    return alt.LayerChart(layer=[drawn, ends, names], width=canvas.inner, height=height)
-
-
 def state_colours(canvas: Canvas) -> alt.Color:
-    """The colour of the column `state` (states as words), with one hue per dormancy state in all charts."""
+    """The colour of the column `kind` (states as words), with one hue per dormancy state in all charts."""
     columns = len(STATES) if canvas.width >= WIDE_PX else 3
     return alt.Color(
-        "state:N",
+        "kind:N",
         scale=alt.Scale(
             domain=[words(state) for state in STATES], range=[canvas.colours[state] for state in STATES]
         ),
         legend=alt.Legend(orient="top", columns=columns, offset=10),
     )
-
-
-def _pixels(column: str) -> alt.Y:
-    """A vertical position that is given in pixels."""
-    return alt.Y(f"{column}:Q", scale=None, axis=None)
 
 
 def svg(build: ChartBuilder, width: int, slug: str) -> str:

@@ -17,6 +17,15 @@ CLASSES_ZH = {
     "important_retention": "重要保持",
     "general": "一般",
 }
+REASONS_ZH = {
+    "bad_experience": "体验不佳",
+    "need_satisfied": "需求已满足",
+    "price_competition": "价格与竞争",
+    "communication_failure": "沟通未触达",
+    "communication_overload": "沟通过度",
+    "brand_fade": "品牌淡忘",
+    "unknown": "原因未知",
+}
 DECISIONS = ("send", "holdout", "deferred", "suppressed", "no_action")
 _IRREGULAR = {"cant_lose": "Can't lose", "kpi": "KPI"}
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
-from typing import Any
 
-import altair as alt
-
-from pipelines.report.charts import Canvas, ChartType, data, state_colours
+from pipelines.report.charts import Canvas, ChartType, state_colours
+from pipelines.report.drawings import Piece, Stack, stack_list
 from pipelines.report.section import Cell, Column, Row, Section, Source, Table
 from pipelines.report.wording import ASLEEP, STATES, TIERS, counted, money, number, percent, words
 
@@ -57,61 +55,27 @@ def build(source: Source) -> Section:
 
 
 def _chart(canvas: Canvas, rows: list[Row]) -> ChartType:
-    label_px, bar_px, gap_px, smallest_label_px = 20, 26, 12, 40
+    smallest_label_px = 40
     totals = _totals(rows)
-    labels: list[dict[str, Any]] = []
-    pieces: list[dict[str, Any]] = []
-    top = 0
+    stacks = []
     for tier in _tiers(rows):
         by_state = {row["dormancy_state"]: row["customers"] for row in rows if row["value_tier"] == tier}
-        labels.append(
-            {"label": f"{words(tier)} value · {counted(totals[tier], 'customer')}", "y": top + label_px - 5}
-        )
-        top += label_px
-        start = 0.0
-        for state in STATES:
-            share = by_state.get(state, 0) / totals[tier]
-            pieces.append(
-                {
-                    "state": words(state),
-                    "start": start,
-                    "end": start + share,
-                    "centre": start + share / 2,
-                    "y": top,
-                    "bottom": top + bar_px,
-                    "middle": top + bar_px / 2,
-                    "text": f"{share:.0%}" if share * canvas.inner >= smallest_label_px else "",
-                    "on": canvas.colours[f"on_{state}"],
-                }
+        shares = {state: by_state.get(state, 0) / totals[tier] for state in STATES}
+        stacks.append(
+            Stack(
+                f"{words(tier)} value · {counted(totals[tier], 'customer')}",
+                tuple(
+                    Piece(
+                        share,
+                        words(state),
+                        f"{share:.0%}" if share * canvas.inner >= smallest_label_px else "",
+                        f"on_{state}",
+                    )
+                    for state, share in shares.items()
+                ),
             )
-            start += share
-        top += bar_px + gap_px
-    scale = alt.Scale(domain=[0, 1], nice=False)
-    base = alt.Chart(data(pieces))
-    drawn = base.mark_rect().encode(
-        x=alt.X("start:Q", scale=scale, axis=None),
-        x2="end:Q",
-        y=alt.Y("y:Q", scale=None, axis=None),
-        y2="bottom:Q",
-        color=state_colours(canvas),
-    )
-    shares = base.mark_text(baseline="middle").encode(
-        x=alt.X("centre:Q", scale=scale, axis=None),
-        y=alt.Y("middle:Q", scale=None, axis=None),
-        text="text:N",
-        color=alt.Color("on:N", scale=None),
-    )
-    names = (
-        alt.Chart(data(labels))
-        .mark_text(align="left", baseline="bottom", fontSize=13, color=canvas.colours["ink"])
-        .encode(x=alt.value(0), y=alt.Y("y:Q", scale=None, axis=None), text="label:N")
-    )
-    return alt.LayerChart(
-        layer=[drawn, shares, names],
-        resolve=alt.Resolve(scale=alt.ScaleResolveMap(color="independent")),
-        width=canvas.inner,
-        height=top - gap_px,
-    )
+        )
+    return stack_list(canvas, stacks, state_colours(canvas), bar_px=26)
 
 
 def _table(rows: list[Row]) -> Table:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from pipelines.report.charts import Bar, BarGroup, Canvas, ChartType, bar_list
+from pipelines.report.charts import Canvas, ChartType
+from pipelines.report.drawings import Bar, BarGroup, bar_list
 from pipelines.report.section import Cell, Column, Row, Section, Source, Table
 from pipelines.report.wording import CLASSES_ZH, number, ordered, percent, ratio, whole, words
 

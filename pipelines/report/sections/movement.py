@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.report.charts import Bar, BarGroup, Canvas, ChartType, bar_list
+from pipelines.report.charts import Canvas, ChartType
+from pipelines.report.drawings import Bar, BarGroup, bar_list
 from pipelines.report.section import Cell, Column, Row, Section, Source, Table
 from pipelines.report.wording import ASLEEP, CLASSES_ZH, STATES, counted, number, words
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from decimal import Decimal
 
-import altair as alt
-
-from pipelines.report.charts import HEAT_STEPS, Canvas, ChartType, data
+from pipelines.report.charts import Canvas, ChartType
+from pipelines.report.drawings import HeatAxes, HeatCell, heat_map
 from pipelines.report.section import Column, Row, Section, Source, Table
 from pipelines.report.wording import counted, number, percent, whole, words
 
@@ -55,39 +53,20 @@ def build(source: Source) -> Section:
 
 def _chart(canvas: Canvas, rows: list[Row]) -> ChartType:
     buyers = {(row["r_score"], row["f_score"]): row["buyers"] for row in rows}
-    most = max(buyers.values())
-    steps = [f"heat_{step}" for step in range(HEAT_STEPS)]
-    cells = []
-    for r_score in _SCORES:
-        for f_score in _SCORES:
-            count = buyers.get((r_score, f_score), 0)
-            # Step 0 is for nobody.
-            step = math.ceil((HEAT_STEPS - 1) * count / most)
-            cells.append(
-                {
-                    "r": r_score,
-                    "f": f_score,
-                    "text": number(count) if count else "",
-                    "colour": canvas.colours[steps[step]],
-                    "on": canvas.colours["on_heat_high" if step >= HEAT_STEPS - 2 else "on_heat_low"],
-                }
-            )
-    axis = alt.Axis(grid=False, domain=False, ticks=False, labelAngle=0)
-    base = alt.Chart(data(cells)).encode(
-        x=alt.X("f:O", title="Frequency score (5 = most often)", axis=axis, scale=alt.Scale(padding=0.04)),
-        y=alt.Y(
-            "r:O",
-            title="Recency score (5 = latest)",
-            axis=axis,
-            sort="descending",
-            scale=alt.Scale(padding=0.04),
-        ),
+    cells = [
+        HeatCell(str(r_score), str(f_score), count, number(count) if count else "")
+        for r_score in _SCORES
+        for f_score in _SCORES
+        for count in [buyers.get((r_score, f_score), 0)]
+    ]
+    axes = HeatAxes(
+        rows=tuple(str(score) for score in reversed(_SCORES)),
+        columns=tuple(str(score) for score in _SCORES),
+        row_title="Recency score (5 = latest)",
+        column_title="Frequency score (5 = most often)",
+        row_px=44,
     )
-    squares = base.mark_rect(cornerRadius=3).encode(color=alt.Color("colour:N", scale=None))
-    counts = base.mark_text(fontSize=13).encode(text="text:N", color=alt.Color("on:N", scale=None))
-    axes_px = 44
-    width = canvas.inner - axes_px
-    return alt.LayerChart(layer=[squares, counts], width=width, height=min(width, 300))
+    return heat_map(canvas, cells, axes, height=300)
 
 
 def _table(rows: list[Row], buyers: int, currency: str) -> Table:

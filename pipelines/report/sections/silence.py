@@ -1,41 +1,37 @@
-"""How long buyers have been silent, and from which day on silence means sleep."""
+"""How long buyers have been silent, and in which state that leaves them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import altair as alt
 
 from pipelines.report.charts import Canvas, ChartType, data, state_colours
 from pipelines.report.section import Column, Row, Section, Source, Table
-from pipelines.report.wording import ASLEEP, DASH, STATES, number, percent, words
+from pipelines.report.wording import ASLEEP, DASH, STATES, counted, number, percent, words
 
 _SQL = """
 with judged as (
     select
-        dormancy.model_category,
-        dormancy.dormancy_state,
-        dormancy.days_since_purchase,
-        model.tuned_x_days
-    from marts.customer_dormancy as dormancy
-    left join marts.dormancy_model as model
-        on dormancy.model_version = model.model_version and dormancy.model_category = model.model_category
-    where dormancy.as_of_date = $as_of_date and dormancy.days_since_purchase is not null
+        model_category,
+        dormancy_state,
+        days_since_purchase,
+        quantile_disc(days_since_purchase, 0.5) over () as median_days,
+        quantile_disc(days_since_purchase, 0.5) over (partition by model_category) as category_median_days
+    from marts.customer_dormancy
+    where as_of_date = $as_of_date and days_since_purchase is not null
 ),
 bars as (
     -- Forty bars; the last one takes the longest silences, so that a few of them do not squeeze the rest.
-    select
-        cast(greatest(1, ceil(
-            greatest(quantile_disc(days_since_purchase, 0.98), coalesce(max(tuned_x_days), 0)) / 39.0
-        )) as integer) as bar_days
+    select cast(greatest(1, ceil(quantile_disc(days_since_purchase, 0.98) / 39.0)) as integer) as bar_days
     from judged
 )
 select
     judged.model_category,
-    judged.tuned_x_days,
     judged.dormancy_state,
+    judged.median_days,
+    judged.category_median_days,
     bars.bar_days,
     least(judged.days_since_purchase // bars.bar_days, 39) * bars.bar_days as from_day,
     count(*) as buyers,
@@ -46,19 +42,19 @@ group by all
 order by all
 """
 
-_MARKED, _LISTED = 10, 15
+_LISTED = 15
 
 
 @dataclass(frozen=True)
 class _Category:
     name: str
-    tuned_x_days: int | None
+    median_days: int
     buyers: int
     asleep: int
 
 
 def build(source: Source) -> Section:
-    """Days since the last purchase, with the tuned X of each category."""
+    """Days since the last purchase, by dormancy state."""
     query = source.bind(_SQL)
     rows = source.rows(query)
     title = "How long they have been silent"
@@ -73,56 +69,44 @@ def build(source: Source) -> Section:
     note = f"Each bar covers {'one day' if bar_days == 1 else f'{bar_days} days'}"
     if longest >= last_from + bar_days:
         note += f"; the last one holds all silences from day {last_from} to day {number(longest)}"
-    if any(each.tuned_x_days is not None for each in categories):
-        note += (
-            ". X is the day of silence that told sleepers best on past data; small categories share the "
-            "pooled rule, called all"
-        )
     return Section(
         slug="silence",
         title=title,
-        reading=_reading(categories),
+        reading=_reading(rows, categories),
         query=query,
-        chart=lambda canvas: _chart(canvas, rows, categories),
+        chart=lambda canvas: _chart(canvas, rows),
         table=_table(categories),
-        note=f"{note}.",
+        note=f"{note}. Whoever came back soon after every purchase sleeps after a shorter silence than others, so "
+        "the states overlap. Small categories are judged together, as all.",
     )
 
 
 def _categories(rows: list[Row]) -> list[_Category]:
     """Categories, most buyers first."""
-    buyers: Counter[tuple[str, int | None]] = Counter()
-    asleep: Counter[tuple[str, int | None]] = Counter()
+    buyers: Counter[tuple[str, int]] = Counter()
+    asleep: Counter[tuple[str, int]] = Counter()
     for row in rows:
-        key = (row["model_category"], row["tuned_x_days"])
+        key = (row["model_category"], row["category_median_days"])
         buyers[key] += row["buyers"]
         asleep[key] += row["buyers"] if row["dormancy_state"] in ASLEEP else 0
     ranked = sorted(buyers.items(), key=lambda item: (-item[1], item[0][0]))
-    return [_Category(name, x_days, count, asleep[name, x_days]) for (name, x_days), count in ranked]
+    return [_Category(name, median, count, asleep[name, median]) for (name, median), count in ranked]
 
 
-def _reading(categories: list[_Category]) -> str:
-    ruled = sorted((each.tuned_x_days, each.name) for each in categories if each.tuned_x_days is not None)
-    if not ruled:
-        return "The day on which silence means sleep is each customer's own."
-    (first, quickest), (last, slowest) = ruled[0], ruled[-1]
-    if first == last:
-        return f"A buyer counts as asleep from day {first} of silence on."
+def _reading(rows: list[Row], categories: list[_Category]) -> str:
+    buyers = sum(each.buyers for each in categories)
+    asleep = sum(each.asleep for each in categories)
     return (
-        f"A buyer counts as asleep from day {first} of silence on ({quickest}) "
-        f"to day {last} ({slowest}), by the category bought most."
+        f"Half of the buyers last bought within {counted(rows[0]['median_days'], 'day')}; "
+        f"the silence of {number(asleep)} of {number(buyers)} ({percent(asleep, buyers)}) means sleep."
     )
 
 
-def _chart(canvas: Canvas, rows: list[Row], categories: list[_Category]) -> ChartType:
+def _chart(canvas: Canvas, rows: list[Row]) -> ChartType:
     axis_px = 46
     width = canvas.inner - axis_px - 8
     bar_days = rows[0]["bar_days"]
-    until = max(
-        max(row["from_day"] for row in rows) + bar_days,
-        max((each.tuned_x_days or 0 for each in categories), default=0) + 1,
-    )
-    scale = alt.Scale(domain=[0, until], nice=False)
+    until = max(row["from_day"] for row in rows) + bar_days
     counts: Counter[tuple[int, str]] = Counter()
     for row in rows:
         counts[row["from_day"], row["dormancy_state"]] += row["buyers"]
@@ -130,7 +114,7 @@ def _chart(canvas: Canvas, rows: list[Row], categories: list[_Category]) -> Char
         {
             "from": from_day,
             "to": from_day + bar_days,
-            "state": words(state),
+            "kind": words(state),
             "order": STATES.index(state),
             "buyers": buyers,
         }
@@ -143,7 +127,7 @@ def _chart(canvas: Canvas, rows: list[Row], categories: list[_Category]) -> Char
             x=alt.X(
                 "from:Q",
                 bin="binned",
-                scale=scale,
+                scale=alt.Scale(domain=[0, until], nice=False),
                 axis=alt.Axis(
                     title="Days since the last purchase", grid=False, tickCount=width // 70, format="d"
                 ),
@@ -163,45 +147,9 @@ def _chart(canvas: Canvas, rows: list[Row], categories: list[_Category]) -> Char
             color=state_colours(canvas),
             order="order:Q",
         )
-        .properties(width=width, height=200)
+        .properties(width=width, height=240)
     )
-    marked = [each for each in categories if each.tuned_x_days is not None][:_MARKED]
-    if not marked:
-        return histogram
-    return alt.vconcat(histogram, _thresholds(canvas, marked, scale, until, width), spacing=10)
-
-
-def _thresholds(
-    canvas: Canvas, categories: list[_Category], scale: alt.Scale, until: int, width: int
-) -> alt.LayerChart:
-    """One line per category from the purchase to its X."""
-    row_px = 21
-    points = []
-    for position, each in enumerate(sorted(categories, key=lambda each: (each.tuned_x_days or 0, each.name))):
-        x_days = each.tuned_x_days or 0
-        points.append(
-            {
-                "x": x_days,
-                "text": f"{each.name}  X = {x_days}",
-                "y": row_px * position + row_px / 2,
-                # Past the middle the label stands on the line, else beyond its end.
-                "late": x_days > until / 2,
-            }
-        )
-    x = alt.X("x:Q", scale=scale, axis=None)
-    y = alt.Y("y:Q", scale=None, axis=None)
-    base = alt.Chart(data(points)).encode(x=x, y=y)
-    lines = base.mark_rule(color=canvas.colours["line"], strokeWidth=2).encode(x2=alt.datum(0))
-    dots = base.mark_point(filled=True, size=60, opacity=1, color=canvas.colours["dormant"])
-    room_px = int(width / 2) - 14
-    text: dict[str, Any] = {"baseline": "middle", "limit": room_px, "color": canvas.colours["ink"]}
-    early = base.transform_filter("!datum.late").mark_text(align="left", dx=9, **text).encode(text="text:N")
-    late = (
-        base.transform_filter("datum.late")
-        .mark_text(align="right", dx=-9, dy=-8, **text)
-        .encode(text="text:N")
-    )
-    return alt.LayerChart(layer=[lines, dots, early, late], width=width, height=row_px * len(points))
+    return histogram
 
 
 def _table(categories: list[_Category]) -> Table:
@@ -210,8 +158,8 @@ def _table(categories: list[_Category]) -> Table:
     rows = [
         (
             each.name,
-            DASH if each.tuned_x_days is None else number(each.tuned_x_days),
             number(each.buyers),
+            number(each.median_days),
             number(each.asleep),
             percent(each.asleep, each.buyers),
         )
@@ -220,13 +168,13 @@ def _table(categories: list[_Category]) -> Table:
     if others:
         buyers, asleep = sum(each.buyers for each in others), sum(each.asleep for each in others)
         rows.append(
-            (f"{len(others)} others", DASH, number(buyers), number(asleep), percent(asleep, buyers)),
+            (f"{len(others)} others", number(buyers), DASH, number(asleep), percent(asleep, buyers)),
         )
     return Table(
         columns=(
             Column("Category", numeric=False),
-            Column("X, days"),
             Column("Buyers"),
+            Column("Median days silent"),
             Column("Asleep"),
             Column("Share"),
         ),
