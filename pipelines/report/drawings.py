@@ -1,7 +1,7 @@
 """Drawings that more than one part of a page uses: bars, dots on a common axis, calibration, the heat map.
 
-What belongs here: from numbers and labels to a chart for any canvas. What does not: the words and queries of
-a section. Lists stand without a vertical axis, their labels above or beside the rows, so that they fit a phone.
+What belongs here: from numbers and labels to a chart for any canvas. What does not: a section's words and
+queries. Lists stand without a vertical axis, their labels above or beside the rows, so that they fit a phone.
 """
 
 from __future__ import annotations
@@ -112,7 +112,16 @@ class HeatCell:
 
 @dataclass(frozen=True)
 class HeatAxes:
-    """Rows from above and columns from the left, each by name; `row_px` is the room that the row names take."""
+    """Names of a heat map's rows, from above, and columns, from the left; a line break may stand in them.
+
+    Attributes:
+        rows: names.
+        columns: names.
+        row_title: what the rows are.
+        column_title: what the columns are.
+        row_px: room for the names and the title of the rows.
+        upright: column names stand upright above the grid, for long ones.
+    """
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
@@ -192,7 +201,7 @@ def stack_list(
         labels.append({"label": stack.label, "y": top + _LABEL_PX - 4})
         top += _LABEL_PX + 1
         start = 0.0
-        for piece in stack.pieces:
+        for piece in (each for each in stack.pieces if each.value):
             end = start + piece.value
             pieces.append(
                 {
@@ -211,7 +220,8 @@ def stack_list(
         ends.append({"end": start, "middle": top + bar_px / 2, "text": stack.text})
         top += bar_px + _GAP_PX + 1
     base = alt.Chart(data(pieces))
-    drawn = base.mark_rect().encode(
+    # A seam tells neighbours apart that are equally light.
+    drawn = base.mark_rect(x2Offset=-1).encode(
         x=alt.X("start:Q", scale=scale, axis=None),
         x2="end:Q",
         y=_pixels("y"),
@@ -224,13 +234,15 @@ def stack_list(
         text="text:N",
         color=alt.Color("on:N", scale=None),
     )
-    at_end = (
-        alt.Chart(data(ends))
-        .mark_text(align="left", baseline="middle", dx=6, color=canvas.colours["soft"])
-        .encode(x=alt.X("end:Q", scale=scale, axis=None), y=_pixels("middle"), text="text:N")
-    )
+    layers = [drawn, within, _labels_above(canvas, labels)]
+    if text_room_px:
+        layers.append(
+            alt.Chart(data(ends))
+            .mark_text(align="left", baseline="middle", dx=6, color=canvas.colours["soft"])
+            .encode(x=alt.X("end:Q", scale=scale, axis=None), y=_pixels("middle"), text="text:N")
+        )
     return alt.LayerChart(
-        layer=[drawn, within, at_end, _labels_above(canvas, labels)],
+        layer=layers,
         resolve=alt.Resolve(scale=alt.ScaleResolveMap(color="independent")),
         width=canvas.inner,
         height=top - _GAP_PX - 1,
@@ -245,6 +257,7 @@ def dot_list(
     title: str,
     domain: tuple[float, float],
     number_format: str,
+    span_colour: str = "accent_soft",
 ) -> alt.LayerChart:
     """Dots on a common axis, in rows under labels; a span behind the dots of a row where it has one.
 
@@ -255,6 +268,7 @@ def dot_list(
         title: of the axis.
         domain: ends of the axis.
         number_format: of the axis' numbers (d3-format).
+        span_colour: name of a colour.
     """
     row_px = 19
     every_row = [row for group in groups for row in group.rows]
@@ -285,12 +299,13 @@ def dot_list(
         tickCount=max(2, round((plot_px[1] - plot_px[0]) / 75)),
         domain=False,
         ticks=False,
+        labelFlush=False,
     )
     names = [kind.name for kind in kinds]
-    legend = alt.Legend(orient="top", columns=_legend_columns(canvas, names), offset=8, symbolSize=70)
+    legend = alt.Legend(orient="top", columns=legend_columns(canvas, names), offset=8, symbolSize=70)
     shown = legend if len(kinds) > 1 else None
     base = alt.Chart(data(rows)).encode(y=_pixels("y"))
-    spans = base.mark_rule(color=canvas.colours["accent_soft"], strokeWidth=5, strokeCap="round").encode(
+    spans = base.mark_rule(color=canvas.colours[span_colour], strokeWidth=5, strokeCap="round").encode(
         x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q"
     )
     drawn = (
@@ -335,7 +350,7 @@ def calibration_squares(
     colour = alt.Color(
         "curve:N",
         scale=alt.Scale(domain=names, range=[canvas.colours[each] for each in palette[: len(names)]]),
-        legend=alt.Legend(orient="top", columns=_legend_columns(canvas, names), offset=10)
+        legend=alt.Legend(orient="top", columns=legend_columns(canvas, names), offset=10)
         if len(names) > 1
         else None,
     )
@@ -356,7 +371,8 @@ def _square(
     until = min(1.0, math.ceil(max((max(point["x"], point["y"]) for point in points), default=1) * 10) / 10)
     scale = alt.Scale(domain=[0, until or 0.1], nice=False)
     x_axis, y_axis = (
-        alt.Axis(title=title, format="%", tickCount=5, domain=False, ticks=False) for title in titles
+        alt.Axis(title=title, format="%", tickCount=5, domain=False, ticks=False, labelFlush=False)
+        for title in titles
     )
     diagonal = (
         alt.Chart(data([{"x": 0, "y": 0}, {"x": until, "y": until}]))
@@ -441,6 +457,13 @@ def heat_map(
     return alt.LayerChart(layer=layers, width=width, height=min(width, height))
 
 
+def legend_columns(canvas: Canvas, names: Sequence[str]) -> int:
+    """As many as fit side by side; Vega makes all columns as wide as the widest."""
+    symbol_px, padding_px = 18, 20
+    widest = max((_width(name) for name in names), default=0) + symbol_px + padding_px
+    return max(1, min(len(names), int((canvas.inner + padding_px) // widest)))
+
+
 def _labels_above(canvas: Canvas, labels: Sequence[dict[str, Any]]) -> alt.Chart:
     chart: alt.Chart = (
         alt.Chart(data(labels))
@@ -459,13 +482,6 @@ def _room(texts: Sequence[str], most: float) -> int:
 
 def _width(text: str) -> float:
     return sum(_LETTER_PX if ord(letter) < 0x2E80 else 2 * _LETTER_PX for letter in text)
-
-
-def _legend_columns(canvas: Canvas, names: Sequence[str]) -> int:
-    """As many as fit side by side; Vega makes all columns as wide as the widest."""
-    symbol_px = 44
-    widest = max((_width(name) for name in names), default=0) + symbol_px
-    return max(1, min(len(names), int(canvas.inner // widest)))
 
 
 def _pixels(column: str) -> alt.Y:

@@ -31,7 +31,7 @@ group by calibration.label, calibration.method, calibration.bin
 order by calibration.label desc, calibration.bin
 """
 
-LABELS = {"shop_horizon": "Within the shop's horizon", "own_horizon": "Within the own horizon"}
+LABELS = {"shop_horizon": "Shop's horizon", "own_horizon": "Own horizon"}
 
 
 def build(source: Source) -> Section:
@@ -56,9 +56,9 @@ def build(source: Source) -> Section:
         chart=lambda canvas: _chart(canvas, rows),
         table=_table(rows),
         note=f"Each dot is a tenth of the customers of all categories as they stood {past}, ordered by the "
-        "probability of a purchase that the method in use gave them; on the dashed line both shares are equal. The "
-        "method knew nothing later than its date. Where its probabilities are recalibrated, and those of a rule "
-        "always are, the two numbers of the recalibration come from these same dates.",
+        "probability of a purchase that the method in use gave them; on the dashed line both shares are "
+        "equal. The method knew nothing later than its date. Where its probabilities are recalibrated, "
+        "and those of a rule always are, the two numbers of the recalibration come from these same dates.",
     )
 
 
@@ -73,8 +73,8 @@ def _reading(rows: list[Row]) -> str:
         else "The best X days, turned into probabilities,"
     )
     return (
-        f"{who} foretold a purchase of {foretold:.1%} of the customers and {observed:.1%} bought; tenth by tenth "
-        f"the shares differ by {100 * error:.1f} points on average."
+        f"{who} foretold a purchase of {foretold:.1%} of the customers and {observed:.1%} bought; tenth by "
+        f"tenth the shares differ by {100 * error:.1f} points on average."
     )
 
 
@@ -102,7 +102,7 @@ def _table(rows: list[Row]) -> Table:
             *(
                 Column(title)
                 for label in labels
-                for title in (f"{_SHORT.get(label, label)}: foretold", "Observed", "Customers")
+                for title in (f"{LABELS.get(label, label)}: foretold", "Observed", "Customers")
             ),
         ),
         rows=tuple(
@@ -113,9 +113,6 @@ def _table(rows: list[Row]) -> Table:
             for number_of_bin in bins
         ),
     )
-
-
-_SHORT = {"shop_horizon": "Shop's horizon", "own_horizon": "Own horizon"}
 
 
 def _cells(row: Row | None) -> tuple[str, str, str]:

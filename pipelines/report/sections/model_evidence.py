@@ -38,7 +38,9 @@ rivals as (
     select *
     from scores
     where method <> 'tuned_x'
-    qualify row_number() over (partition by category order by chosen desc, judgements desc, auc desc, method) = 1
+    qualify row_number() over (
+        partition by category order by chosen desc, judgements desc, auc desc, method
+    ) = 1
 )
 select
     model.model_category as category,
@@ -137,18 +139,19 @@ def _list(names: Sequence[str]) -> str:
 
 def _note(judged: list[Row], compared: int) -> str:
     if not judged:
-        return "Methods are judged at past dates whose following horizon is known; the data do not reach that far yet."
+        return "Methods are judged at past dates of which the following horizon is known."
     first = min(row["first_cutoff"] for row in judged)
     last = max(row["last_cutoff"] for row in judged)
     past = f"at {last}" if first == last else f"from {first} to {last}"
     drawn = f" Drawn are the {_DRAWN} largest categories." if compared > _DRAWN else ""
     return (
-        "AUC is the chance that a customer who stayed away ranks above one who came back; .5 is guessing. Figures are "
-        f"means over past cut-offs ({past}) and two labels: no purchase within the shop's horizon of "
-        f"{judged[0]['horizon_days']} days, and none within the customer's own. Precision is the share that stayed "
-        "away among as many customers as the rule flags; false flags are the flagged who bought. A model is refused "
-        "when what the earlier cut-off would have chosen did worse than the rule on the later one. The category "
-        f"all is everybody; small categories share its method.{drawn}"
+        "AUC is the chance that a customer who stayed away ranks above one who came back; .5 is guessing. "
+        f"Figures are means over past cut-offs ({past}) and two labels: no purchase within the shop's "
+        f"horizon of {judged[0]['horizon_days']} days, and none within the customer's own. Precision is "
+        "the share that stayed away among as many customers as the rule flags; false flags are the "
+        "flagged who bought. A model is refused when what the earlier cut-off would have chosen did worse "
+        "than the rule on the later one. The category all is everybody; small categories share its "
+        f"method.{drawn}"
     )
 
 
@@ -182,6 +185,7 @@ def _chart(canvas: Canvas, compared: list[Row]) -> ChartType:
         title="AUC",
         domain=(min(values) - margin, max(values) + margin),
         number_format=".2f",
+        span_colour="line",
     )
 
 

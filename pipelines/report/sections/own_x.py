@@ -87,11 +87,11 @@ def build(source: Source) -> Section:
         query=query,
         chart=lambda canvas: _chart(canvas, rows),
         table=_table(rows),
-        note="X is the day of silence from which on a customer counts as asleep, if nothing happens before. Of "
-        "buyers it is counted from the last purchase, of those who never bought from their last activity. The dot "
-        "is the median, the bar holds the middle half. Where one rule judges a category, all its buyers have one X. "
-        "Small categories are judged together, as all. Seasonal buyers are not asleep before their season has "
-        "passed.",
+        note="X is the day of silence from which on a customer counts as asleep, if nothing happens "
+        "before. Of buyers it is counted from the last purchase, of those who never bought from their "
+        "last activity. The dot is the median, the bar holds the middle half. Where one rule judges a "
+        "category, all its buyers have one X. Small categories are judged together, as all. Seasonal "
+        "buyers are not asleep before their season has passed.",
     )
 
 
@@ -111,8 +111,8 @@ def _reading(rows: list[Row]) -> str:
             "every category."
         )
     return (
-        f"Half of the buyers sleep by day {number(quickest['median_days'])} of silence ({_who(quickest)}) to day "
-        f"{number(slowest['median_days'])} ({_who(slowest)}), by category and kind of customer."
+        f"Half of the buyers sleep by day {number(quickest['median_days'])} of silence ({_who(quickest)}) "
+        f"to day {number(slowest['median_days'])} ({_who(slowest)}), by category and kind of customer."
     )
 
 

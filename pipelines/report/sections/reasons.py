@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import altair as alt
 
-from pipelines.report.charts import WIDE_PX, Canvas, ChartType
-from pipelines.report.drawings import Piece, Stack, stack_list
+from pipelines.report.charts import Canvas, ChartType
+from pipelines.report.drawings import Piece, Stack, legend_columns, stack_list
 from pipelines.report.section import Cell, Column, Row, Section, Source, Table
 from pipelines.report.wording import REASONS_ZH, TIERS, counted, number, ordered, percent, words
 
@@ -48,7 +48,7 @@ order by fact nulls first, customers desc, reason, value_tier
 
 _UNKNOWN = "unknown"
 _TOP_FACTS = 3
-_COLOURS = {"high": "accent", "mid": "accent_soft", "low": "quiet"}
+_COLOURS = {"high": "heat_5", "mid": "heat_4", "low": "heat_2"}
 
 
 def build(source: Source) -> Section:
@@ -63,8 +63,8 @@ def build(source: Source) -> Section:
     sleepers = [row for row in rows if row["fact"] is None]
     facts = [row for row in rows if row["fact"] is not None]
     note = (
-        "The primary reason is the one with the strongest evidence; unknown means that none suffices, not that "
-        "there is none. "
+        "The primary reason is the one with the strongest evidence; unknown means that none suffices, not "
+        "that there is none. "
     )
     note += (
         "Below each reason stand the commonest facts, with the share of its sleepers whom they speak of."
@@ -107,8 +107,8 @@ def _reading(sleepers: list[Row]) -> str:
             f"There is a reason for each of the {counted(asleep, 'sleeper')}; the commonest is {commonest}."
         )
     return (
-        f"There is a reason for {number(asleep - unknown)} of {counted(asleep, 'sleeper')}, most often {commonest}; "
-        f"of {percent(unknown, asleep)} it is unknown."
+        f"There is a reason for {number(asleep - unknown)} of {counted(asleep, 'sleeper')}, most often "
+        f"{commonest}; of {percent(unknown, asleep)} it is unknown."
     )
 
 
@@ -129,7 +129,9 @@ def _chart(canvas: Canvas, sleepers: list[Row]) -> ChartType:
         scale=alt.Scale(
             domain=[_tier(tier) for tier in TIERS], range=[canvas.colours[_COLOURS[tier]] for tier in TIERS]
         ),
-        legend=alt.Legend(orient="top", columns=3 if canvas.width >= WIDE_PX else 2, offset=10),
+        legend=alt.Legend(
+            orient="top", columns=legend_columns(canvas, [_tier(tier) for tier in TIERS]), offset=10
+        ),
     )
     return stack_list(canvas, stacks, colours, bar_px=17, text_room_px=106)
 

@@ -76,8 +76,8 @@ def build(source: Source) -> Section:
         query=query,
         chart=lambda canvas: _chart(canvas, rows),
         table=_table(categories),
-        note=f"{note}. Whoever came back soon after every purchase sleeps after a shorter silence than others, so "
-        "the states overlap. Small categories are judged together, as all.",
+        note=f"{note}. Whoever came back soon after every purchase sleeps after a shorter silence than "
+        "others, so the states overlap. Small categories are judged together, as all.",
     )
 
 

@@ -137,10 +137,10 @@ select
     bin::integer as bin,
     50 as customers,
     bin / 12.0 as foretold,
-    least(1, greatest(0, bin / 12.0 + shift + (spread(bin, 7) - 0.5) / 20)) as observed
+    least(1, greatest(0, bin / 12.0 + cutoffs.shift + labels.shift * (bin - 5))) as observed
 from range(1, 11) as bins (bin)
 cross join (values (date '2024-02-25', -0.03), (date '2024-04-25', 0.01)) as cutoffs (cutoff, shift)
-cross join (values ('shop_horizon'), ('own_horizon')) as labels (label)
+cross join (values ('shop_horizon', 0.01), ('own_horizon', -0.01)) as labels (label, shift)
 union all by name
 select
     '2024-06-24-abcd' as model_version, date '2024-06-24' as fitted_on, date '2024-02-25' as cutoff,
