@@ -368,8 +368,9 @@ def _square(
 ) -> alt.LayerChart:
     points = [{"curve": curve.name, "x": x, "y": y} for curve in panel.curves for x, y in curve.points]
     # Both axes alike, so that the diagonal is one.
-    until = min(1.0, math.ceil(max((max(point["x"], point["y"]) for point in points), default=1) * 10) / 10)
-    scale = alt.Scale(domain=[0, until or 0.1], nice=False)
+    largest = max((share for curve in panel.curves for point in curve.points for share in point), default=1)
+    until = min(1.0, math.ceil(largest * 10) / 10) or 0.1
+    scale = alt.Scale(domain=[0, until], nice=False)
     x_axis, y_axis = (
         alt.Axis(title=title, format="%", tickCount=5, domain=False, ticks=False, labelFlush=False)
         for title in titles

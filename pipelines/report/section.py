@@ -84,7 +84,8 @@ class Section:
         slug: short name: the anchor in the page and the name of the chart's file.
         title: heading.
         reading: what the data say, in one sentence.
-        query: the SQL that the section comes from, ready to be run on the published copy.
+        query: the SQL that the section comes from, ready to be run on the published copy; a section of other
+            origin has none.
         tiles: headline figures.
         chart: draws the chart; None when there is nothing to draw.
         table: the figures of the chart and more; None when there are none.
@@ -94,7 +95,7 @@ class Section:
     slug: str
     title: str
     reading: str
-    query: str
+    query: str = ""
     tiles: tuple[Tile, ...] = ()
     chart: ChartBuilder | None = None
     table: Table | None = None

@@ -35,6 +35,18 @@ def words(code: str) -> str:
     return _IRREGULAR.get(code, code.replace("_", " ").capitalize())
 
 
+def method_words(method: str) -> str:
+    """A method as the evaluation names it, in words.
+
+    >>> method_words("mbg_cnbd_2"), method_words("tuned_x")
+    ('model, k = 2', 'best X days')
+    """
+    if method == "tuned_x":
+        return "best X days"
+    k = method.removeprefix("mbg_cnbd_")
+    return words(method).lower() if k == method else f"model, k = {k}"
+
+
 def ordered(rows: Iterable[dict[str, Any]], column: str, order: Sequence[str]) -> list[dict[str, Any]]:
     """Rows in the order of a column's values; values that the order lacks come last, by name."""
     rank = {value: position for position, value in enumerate(order)}

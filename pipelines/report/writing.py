@@ -64,15 +64,16 @@ def write_report(
     target.mkdir(parents=True, exist_ok=True)
     charts = {slug: target / f"{slug}.png" for slug in rendered.charts}
     for slug, image in rendered.charts.items():
-        _replace(charts[slug], image)
+        replace_file(charts[slug], image)
     page = target / "report.html"
-    _replace(page, rendered.html.encode())
+    replace_file(page, rendered.html.encode())
     for stale in set(target.glob("*.png")) - set(charts.values()):
         stale.unlink()
     return Report(as_of_date, page, charts)
 
 
-def _replace(file: Path, content: bytes) -> None:
+def replace_file(file: Path, content: bytes) -> None:
+    """Write a file whole: it takes the old one's place in one step."""
     temporary = file.with_name(f"{_TEMPORARY}{file.name}")
     with temporary.open("wb") as stream:
         stream.write(content)

@@ -8,7 +8,7 @@ from statistics import fmean
 from pipelines.report.charts import Canvas, ChartType
 from pipelines.report.drawings import DotGroup, DotRow, Kind, dot_list
 from pipelines.report.section import Cell, Column, Row, Section, Source, Table
-from pipelines.report.wording import DASH, number
+from pipelines.report.wording import DASH, method_words, number
 
 _SQL = """
 with newest as (
@@ -213,7 +213,7 @@ def _table(rows: list[Row]) -> Table:
     ]
     if others:
         customers = sum(row["customers"] for row in others)
-        cells.append((Cell(f"{len(others)} others"), number(customers), *[DASH] * 5))
+        cells.append((Cell(f"{len(others)} others"), number(customers), DASH, DASH, DASH, DASH, DASH))
     return Table(
         columns=(
             Column("Category and method in use", numeric=False),
@@ -230,24 +230,13 @@ def _table(rows: list[Row]) -> Table:
 
 def _method(row: Row) -> str:
     if _in_use(row):
-        return f"{model_words(row['model'])}" if row["model"] else "model"
+        return method_words(row["model"]) if row["model"] else "model"
     days = "" if row["tuned_x_days"] is None else f", {row['tuned_x_days']} days"
     if row["rule_auc"] is None:
         return f"best X{days}; not evaluated"
     if row["refused"]:
-        return f"best X{days}; {model_words(row['model']) if row['model'] else 'model'} refused"
+        return f"best X{days}; {method_words(row['model']) if row['model'] else 'model'} refused"
     return f"best X{days}" + ("" if row["model"] else "; no model could be fitted")
-
-
-def model_words(method: str) -> str:
-    """A method as the evaluation names it, in words.
-
-    >>> model_words("mbg_cnbd_2"), model_words("tuned_x")
-    ('model, k = 2', 'best X days')
-    """
-    return (
-        f"model, k = {method.removeprefix('mbg_cnbd_')}" if method.startswith("mbg_cnbd_") else "best X days"
-    )
 
 
 def _auc(value: float | None) -> str:
