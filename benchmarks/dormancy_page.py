@@ -118,8 +118,8 @@ def calibration_section(
     """Whether what was foretold came true, a square for each data set.
 
     Args:
-        rows: `data_set`, `method`, `foretold`, `observed` (shares of a purchase) and `customers` of each bin, in
-            the order of the bins; five methods at the most.
+        rows: `data_set`, `method`, `foretold`, `observed` (shares of a purchase) and `customers` of each bin,
+            in the order of the bins; five methods at the most.
         slug: anchor in the page.
         title: heading.
         note: what the reader must know besides how to read the chart.
@@ -349,8 +349,8 @@ def _confusion_chart(canvas: Canvas, counts: Mapping[tuple[str, str], int]) -> C
     totals = _totals(counts, 0)
     cells = [
         HeatCell(
-            row=_two_lines(true),
-            column=_two_lines(ours),
+            row=words(true),
+            column=words(ours),
             value=count / totals[true],
             text=number(count) if count else "",
             small=f"{count / totals[true]:.0%}" if count else "",
@@ -360,11 +360,11 @@ def _confusion_chart(canvas: Canvas, counts: Mapping[tuple[str, str], int]) -> C
         for count in [counts.get((true, ours), 0)]
     ]
     axes = HeatAxes(
-        rows=tuple(_two_lines(reason) for reason in rows),
-        columns=tuple(_two_lines(reason) for reason in columns),
+        rows=tuple(words(reason) for reason in rows),
+        columns=tuple(words(reason) for reason in columns),
         row_title="True reason" if canvas.width >= WIDE_PX else "",
         column_title="Our reason",
-        row_px=116 if canvas.width >= WIDE_PX else 96,
+        row_px=174 if canvas.width >= WIDE_PX else 148,
         upright=True,
     )
     return heat_map(canvas, cells, axes, full=1, height=40 * len(rows))
@@ -410,10 +410,6 @@ def _totals(counts: Mapping[tuple[str, str], int], side: int) -> Counter[str]:
     for pair, count in counts.items():
         totals[pair[side]] += count
     return totals
-
-
-def _two_lines(reason: str) -> str:
-    return words(reason).replace(" ", "\n", 1)
 
 
 def _sentence(text: str) -> str:

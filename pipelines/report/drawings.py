@@ -112,7 +112,7 @@ class HeatCell:
 
 @dataclass(frozen=True)
 class HeatAxes:
-    """Names of a heat map's rows, from above, and columns, from the left; a line break may stand in them.
+    """Names of a heat map's rows, from above, and columns, from the left.
 
     Attributes:
         rows: names.
@@ -355,12 +355,19 @@ def calibration_squares(
         else None,
     )
     columns = 2 if len(panels) > 1 and canvas.width >= WIDE_PX else 1
-    axes_px, spacing_px, largest_px = 56, 18, 380
-    side = min(largest_px, (canvas.inner - (columns - 1) * spacing_px) // columns - axes_px)
+    # Room for the axis to the left, and to the right for half of the other axis' last label.
+    left_px, right_px, largest_px = 56, 18, 380
+    side = min(largest_px, (canvas.inner - columns * (left_px + right_px)) // columns)
     drawn = [_square(canvas, panel, colour, side, (x_title, y_title)) for panel in panels]
     if len(drawn) == 1:
         return drawn[0]
-    return alt.ConcatChart(concat=drawn, columns=columns, spacing=spacing_px)
+    # Squares are set by their own edges, so that they stand in line whatever their labels are.
+    return alt.ConcatChart(
+        concat=drawn,
+        columns=columns,
+        bounds="flush",
+        spacing=alt.RowColnumber(row=86, column=left_px + right_px),
+    )
 
 
 def _square(
@@ -419,13 +426,7 @@ def heat_map(
                 "on": canvas.colours["on_heat_high" if step >= HEAT_STEPS - 2 else "on_heat_low"],
             }
         )
-    look: dict[str, Any] = {
-        "grid": False,
-        "domain": False,
-        "ticks": False,
-        # A name may be broken in two.
-        "labelExpr": "split(datum.label, '\\n')",
-    }
+    look: dict[str, Any] = {"grid": False, "domain": False, "ticks": False}
     if axes.upright:
         across = alt.Axis(**look, orient="top", labelAngle=-90, labelBaseline="middle", labelAlign="left")
     else:
@@ -450,7 +451,7 @@ def heat_map(
     squares = base.mark_rect(cornerRadius=3).encode(color=alt.Color("colour:N", scale=None))
     layers = [squares]
     smalls = canvas.width >= WIDE_PX and any(cell.small for cell in cells)
-    size = 13 if canvas.width >= WIDE_PX or len(axes.columns) <= 5 else 10
+    size = 13 if canvas.width >= WIDE_PX or len(axes.columns) <= 5 else 9
     layers.append(base.mark_text(fontSize=size, dy=-6 if smalls else 0).encode(text="text:N", color=on))
     if smalls:
         layers.append(base.mark_text(fontSize=10, dy=8).encode(text="small:N", color=on))
