@@ -332,7 +332,7 @@ def _confusion_reading(counts: Mapping[tuple[str, str], int]) -> str:
     wrong = sleepers - right - unknown
     sentence = f"Of {counted(sleepers, 'sleeper')} {percent(right, sleepers)} have the true reason"
     if unknown:
-        sentence += f", {percent(unknown, sleepers)} none though there is one"
+        sentence += f", {percent(unknown, sleepers)} unknown though there is one"
     return f"{sentence} and {percent(wrong, sleepers)} a wrong one."
 
 

@@ -41,7 +41,8 @@ def build_report(
         group_name="reports",
         kinds={"html", "altair"},
         owners=["team:marketing"],
-        description="One self-contained HTML page per date: classes, dormancy, decisions, data quality.",
+        description="One self-contained HTML page per date: classes, who sleeps and why, how well that was "
+        "foretold, decisions, data quality.",
     )
     def daily_report(context: AssetExecutionContext) -> MaterializeResult:
         written = []

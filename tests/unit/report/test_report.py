@@ -20,12 +20,28 @@ TITLES = [
     "Recency and frequency",
     "Who is asleep",
     "How long they have been silent",
+    "The customers&#39; own X",
+    "Why they sleep",
+    "The model against the best X days",
+    "Foretold and observed",
     "Recall decisions",
     "Since the day before",
     "Data taken in",
     "Quality gates",
 ]
-DRAWN = ["classes", "rfm", "dormancy", "silence", "decisions", "movement", "ingestions"]
+DRAWN = [
+    "classes",
+    "rfm",
+    "dormancy",
+    "silence",
+    "own_x",
+    "reasons",
+    "evidence",
+    "calibration",
+    "decisions",
+    "movement",
+    "ingestions",
+]
 
 
 def _write(con: duckdb.DuckDBPyConnection, folder: Path) -> Report:
@@ -69,6 +85,11 @@ def test_page_names_the_classes_in_both_languages(page: str) -> None:
     ]:
         assert f"{english} {chinese}</text>" in page
         assert f'<span class="chinese" lang="zh-Hans">{chinese}</span>' in page
+
+
+def test_page_names_the_reasons_in_both_languages(page: str) -> None:
+    assert "Bad experience 体验不佳</text>" in page
+    assert '<span class="chinese" lang="zh-Hans">原因未知</span>' in page
 
 
 def test_reason_descriptions_are_shown(page: str) -> None:

@@ -1,5 +1,6 @@
 """What each section reads out of the published tables, also out of unusual ones."""
 
+import re
 from datetime import date
 
 import duckdb
@@ -20,6 +21,11 @@ def _sections(con: duckdb.DuckDBPyConnection) -> dict[str, Section]:
 def _texts(section: Section) -> list[list[str]]:
     assert section.table is not None
     return [[cell.text if isinstance(cell, Cell) else cell for cell in row] for row in section.table.rows]
+
+
+def _notes(section: Section) -> list[str]:
+    assert section.table is not None
+    return [row[0].note for row in section.table.rows if isinstance(row[0], Cell)]
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +70,85 @@ def test_parts_add_up_to_the_whole(sections: dict[str, Section]) -> None:
     def total(slug: str, column: int) -> int:
         return sum(int(row[column].replace(",", "")) for row in _texts(sections[slug]))
 
-    assert total("classes", 1) == total("rfm", 1) == total("silence", 2) == 540
-    assert total("decisions", 1) == total("dormancy", 4) == 600
+    assert total("classes", 1) == total("rfm", 1) == total("silence", 1) == 540
+    assert total("decisions", 1) == total("dormancy", 4) == total("own_x", 1) == 600
+    assert total("evidence", 1) == 540
+    asleep = sum(int(row[4]) for row in _texts(sections["dormancy"])[2:])
+    assert total("reasons", 4) == sum(total("reasons", column) for column in (1, 2, 3)) == asleep
 
 
 def test_only_the_fit_of_the_date_counts(sections: dict[str, Section]) -> None:
-    x_days = {row[0]: row[1] for row in _texts(sections["silence"])}
-    assert x_days == {"Bakery": "21", "Coffee & tea": "35", "<script>alert(1)</script>": "62", "all": "48"}
+    assert _texts(sections["evidence"]) == [
+        ["all", "54", "0.740", "0.770", "–", "67.0%", "33.0%"],
+        ["Bakery", "216", "0.700", "0.750", "60.0%", "65.0%", "35.0%"],
+        ["Coffee & tea", "162", "–", "–", "–", "–", "–"],
+        ["<script>alert(1)</script>", "108", "0.720", "0.710", "62.0%", "61.0%", "38.0%"],
+    ]
+    assert _notes(sections["evidence"]) == [
+        "model, k = 1",
+        "model, k = 2",
+        "best X, 35 days; not evaluated",
+        "best X, 62 days; model, k = 1 refused",
+    ]
+
+
+def test_evidence_says_what_won(sections: dict[str, Section]) -> None:
+    assert sections["evidence"].reading == (
+        "The model is in use in 2 of 4 categories, where it ranks sleepers with a mean AUC of 0.760 against "
+        "0.720 of the best X days; a model was refused in <script>alert(1)</script>; 1 category could not be "
+        "evaluated."
+    )
+
+
+def test_calibration_pools_dates_and_leaves_out_categories(sections: dict[str, Section]) -> None:
+    rows = _texts(sections["calibration"])
+    assert len(rows) == 10
+    assert rows[4] == ["5", "41.7%", "40.7%", "100", "41.7%", "40.7%", "100"]
+    assert "from 2024-02-25 to 2024-04-25" in sections["calibration"].note
+
+
+def test_own_x_by_category_and_kind(sections: dict[str, Section]) -> None:
+    rows = [
+        [note, *row] for note, row in zip(_notes(sections["own_x"]), _texts(sections["own_x"]), strict=True)
+    ]
+    assert ["Coffee & tea", "Repeaters", "86", "35", "35", "35"] in rows
+    assert rows[-1] == ["Never bought", "Registered", "60", "90", "90", "90"]
+    assert all(int(row[3]) <= int(row[4]) <= int(row[5]) for row in rows)
+
+
+def test_small_categories_share_the_rest_of_own_x(changed_shop: duckdb.DuckDBPyConnection) -> None:
+    changed_shop.execute(
+        """
+        update marts.customer_dormancy
+        set model_category = 'category ' || customer_id[-2:]
+        where customer_kind = 'buyer'
+        """
+    )
+    section = _sections(changed_shop)["own_x"]
+    assert len(set(_notes(section))) == 8 + 2
+    assert {"Other categories", "Never bought"} < set(_notes(section))
+    assert sum(int(row[1]) for row in _texts(section)) == 600
+
+
+def test_reasons_with_the_facts_behind_them(
+    shop: duckdb.DuckDBPyConnection, sections: dict[str, Section]
+) -> None:
+    section = sections["reasons"]
+    names = [row[0] for row in _texts(section)]
+    assert names == ["Bad experience", "Price competition", "Communication overload", "Unknown"]
+    [(returned,)] = shop.sql(
+        """
+        select avg(cast(contains(evidence, 'return') as integer))
+        from marts.dormancy_reason where reason = 'bad_experience'
+        """
+    ).fetchall()
+    assert _notes(section) == [
+        f"complaint 100%, return {returned:.0%}",
+        "coupon order 100%",
+        "messages in 28 days 100%",
+        "",
+    ]
+    assert "brand fade" not in section.reading.lower()
 
 
 def test_movement_of_the_date(sections: dict[str, Section]) -> None:
@@ -117,8 +195,58 @@ def test_gates_of_the_date(sections: dict[str, Section]) -> None:
         ("update marts.customer_rfm set monetary = -5", "classes", "net revenue is not positive"),
         ("update marts.customer_rfm set monetary = 0", "classes", "net revenue is not positive"),
         ("update marts.customer_rfm set r_score = 5", "rfm", "Nobody who used to come often"),
-        ("update marts.customer_dormancy set model_version = null", "silence", "each customer's own"),
-        ("update marts.dormancy_model set tuned_x_days = 30", "silence", "from day 30 of silence on."),
+        (
+            "update marts.customer_dormancy set dormancy_state = 'active'",
+            "silence",
+            "of 0 of 540 (0.0%) means",
+        ),
+        ("update marts.customer_dormancy set days_since_purchase = 1", "silence", "within 1 day;"),
+        (
+            "delete from marts.customer_dormancy where customer_kind = 'buyer'",
+            "own_x",
+            "after 90 days without",
+        ),
+        (
+            "update marts.customer_dormancy set dormant_from_date = as_of_date - days_since_activity + 44",
+            "own_x",
+            "of every kind sleep by day 44 of silence",
+        ),
+        ("update marts.customer_dormancy set dormant_since = null", "reasons", "Nobody is asleep"),
+        (
+            "update marts.customer_dormancy set primary_reason = null",
+            "reasons",
+            "No evidence says why the 330",
+        ),
+        (
+            "update marts.customer_dormancy set primary_reason = 'brand_fade' "
+            "where primary_reason = 'unknown'",
+            "reasons",
+            "There is a reason for each of the 330 sleepers; the commonest is “brand fade” (210).",
+        ),
+        (
+            "delete from marts.dormancy_model where fitted_on <= date '2024-06-30'",
+            "evidence",
+            "Nothing was fit",
+        ),
+        ("delete from marts.dormancy_model_evaluation", "evidence", "days are in use in 4 categories."),
+        (
+            "update marts.dormancy_model set method = 'tuned_x', refused = false",
+            "evidence",
+            "The rule won in all, Bakery and <script>alert(1)</script>; 1 category",
+        ),
+        (
+            "delete from marts.dormancy_model_evaluation where method <> 'tuned_x'; "
+            "update marts.dormancy_model set method = 'tuned_x', refused = false",
+            "evidence",
+            "The rule won in all, Bakery",
+        ),
+        ("delete from marts.dormancy_model_calibration", "calibration", "had the time to come true"),
+        ("update marts.dormancy_model_calibration set customers = 0", "calibration", "nothing to compare"),
+        (
+            "update marts.dormancy_model_calibration set method = 'tuned_x'",
+            "calibration",
+            "The best X days, turned into probabilities, foretold",
+        ),
         ("update marts.customer_dormancy set days_since_purchase = null", "silence", "Nobody has a kept"),
         (
             "delete from kpi.dormancy_overview where dormancy_state <> 'lost'",
@@ -145,6 +273,21 @@ def test_unusual_tables(changed_shop: duckdb.DuckDBPyConnection, change: str, sl
         assert section.chart(Canvas(NARROW_PX, LIGHT, chinese=True)).to_dict()
 
 
+def test_evidence_that_is_not_kept_is_not_missed(changed_shop: duckdb.DuckDBPyConnection) -> None:
+    changed_shop.execute("delete from marts.dormancy_reason")
+    section = _sections(changed_shop)["reasons"]
+    assert "No evidence is kept for this date" in section.note
+    assert not any(_notes(section))
+
+
+@pytest.mark.parametrize("column", ["auc", "precision_at_equal_count", "false_flag_rate"])
+def test_figures_that_could_not_be_measured(changed_shop: duckdb.DuckDBPyConnection, column: str) -> None:
+    changed_shop.execute(f"update marts.dormancy_model_evaluation set {column} = null")
+    section = _sections(changed_shop)["evidence"]
+    said = " ".join([section.reading, section.note, *(text for row in _texts(section) for text in row)])
+    assert not re.search(r"\b(?:nan|None|null|inf)\b", said)
+
+
 def test_a_refit_explains_movement(changed_shop: duckdb.DuckDBPyConnection) -> None:
     assert "fitted anew" not in _sections(changed_shop)["movement"].note
     changed_shop.execute(f"update marts.dormancy_model set fitted_on = date '{AS_OF_DATE}'")
@@ -155,11 +298,11 @@ def test_long_category_tables_are_cut(changed_shop: duckdb.DuckDBPyConnection) -
     changed_shop.execute(
         """
         update marts.customer_dormancy
-        set model_category = 'category ' || customer_id[-2:], model_version = null
-        where model_version is not null
+        set model_category = 'category ' || customer_id[-2:]
+        where customer_kind = 'buyer'
         """
     )
     rows = _texts(_sections(changed_shop)["silence"])
     assert len(rows) == 16
     assert rows[-1][0] == "85 others"
-    assert sum(int(row[2]) for row in rows) == 540
+    assert sum(int(row[1]) for row in rows) == 540
