@@ -1,8 +1,8 @@
 """The report of one as-of date: a self-contained HTML page and its charts, read from the analysts' copy.
 
 What belongs here: the page's sections (`sections/`, one module each: a query, what it says, its chart and its
-table), the look of the charts (`charts`), drawings that sections share (`drawings`), the words (`wording`) and
-the page itself (`page`, `templates/`), which benchmarks fill with sections of their own.
+table), the look of the charts (`charts`), drawings that sections share (`drawings`), the words (`wording`)
+and the page itself (`page`, `templates/`), which benchmarks fill with sections of their own.
 What does not: computing KPIs. A section shows what the published tables say, so that an analyst who runs its
 query sees the same figures.
 

@@ -110,7 +110,8 @@ def _reading(rows: list[Row], judged: list[Row]) -> str:
     clauses = []
     if used:
         model, rule = (fmean(row[name] for row in used) for name in ("model_auc", "rule_auc"))
-        where = f"{len(used)} of {_of(len(rows))}" if len(used) < len(rows) else _of(len(rows))
+        share = f"{len(used)} of" if len(used) < len(rows) else "all"
+        where = f"{share} {_of(len(rows))}"
         clauses.append(
             f"the model is in use in {where}, where it ranks sleepers with a mean AUC of {model:.3f} against "
             f"{rule:.3f} of the best X days"
@@ -149,9 +150,9 @@ def _note(judged: list[Row], compared: int) -> str:
         f"Figures are means over past cut-offs ({past}) and two labels: no purchase within the shop's "
         f"horizon of {judged[0]['horizon_days']} days, and none within the customer's own. Precision is "
         "the share that stayed away among as many customers as the rule flags; false flags are the "
-        "flagged who bought. A model is refused when what the earlier cut-off would have chosen did worse "
-        "than the rule on the later one. The category all is everybody; small categories share its "
-        f"method.{drawn}"
+        "flagged who bought. The method was chosen by these same figures, so they flatter it a little; a "
+        "model is refused when what the earlier cut-off would have chosen did worse than the rule on the "
+        f"later one. The category all is everybody; small categories share its method.{drawn}"
     )
 
 

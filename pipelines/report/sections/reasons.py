@@ -63,14 +63,15 @@ def build(source: Source) -> Section:
     sleepers = [row for row in rows if row["fact"] is None]
     facts = [row for row in rows if row["fact"] is not None]
     note = (
-        "The primary reason is the one with the strongest evidence; unknown means that none suffices, not "
-        "that there is none. "
+        "The primary reason is the one with the strongest evidence; unknown means that none suffices, not that "
+        "there is none."
     )
-    note += (
-        "Below each reason stand the commonest facts, with the share of its sleepers whom they speak of."
-        if facts
-        else "No evidence is kept for this date: it is kept for the newest date and month-ends."
-    )
+    if facts:
+        note += (
+            " Below each reason stand the commonest facts, with the share of its sleepers whom they speak of."
+        )
+    elif any(row["reason"] != _UNKNOWN for row in sleepers):
+        note += " No evidence is kept for this date: it is kept for the newest date and month-ends."
     return Section(
         slug="reasons",
         title=title,

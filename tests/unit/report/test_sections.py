@@ -72,7 +72,6 @@ def test_parts_add_up_to_the_whole(sections: dict[str, Section]) -> None:
 
     assert total("classes", 1) == total("rfm", 1) == total("silence", 1) == 540
     assert total("decisions", 1) == total("dormancy", 4) == total("own_x", 1) == 600
-    assert total("evidence", 1) == 540
     asleep = sum(int(row[4]) for row in _texts(sections["dormancy"])[2:])
     assert total("reasons", 4) == sum(total("reasons", column) for column in (1, 2, 3)) == asleep
 
