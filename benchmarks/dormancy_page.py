@@ -237,8 +237,8 @@ def _methods_reading(drawn: Sequence[Mapping[str, Any]]) -> str:
     won = sum(gain > 0 for gain in gains)
     mean = f"{fmean(gains):+.3f}".replace("-", "−")
     return (
-        f"In {won} of {counted(len(gains), 'comparison')} the best other method ranks sleepers better than the best "
-        f"X days; on average its AUC differs by {mean}."
+        f"In {won} of {counted(len(gains), 'comparison')} the best other method ranks sleepers better than "
+        f"the best X days; on average its AUC differs by {mean}."
     )
 
 

@@ -63,8 +63,8 @@ def build(source: Source) -> Section:
     sleepers = [row for row in rows if row["fact"] is None]
     facts = [row for row in rows if row["fact"] is not None]
     note = (
-        "The primary reason is the one with the strongest evidence; unknown means that none suffices, not that "
-        "there is none."
+        "The primary reason is the one with the strongest evidence; unknown means that none suffices, not "
+        "that there is none."
     )
     if facts:
         note += (
