@@ -34,8 +34,8 @@ COLUMNS: dict[str, str] = {
     "marts.customer_dormancy": (
         "as_of_date customer_id customer_kind method model_version model_category purchase_days "
         "expected_gap_days expected_next_purchase_on days_since_purchase days_since_activity p_alive "
-        "p_active horizon_days theta seasonal dormant_from_date dormancy_state dormant_since dormancy_days value_tier "
-        "expected_value episode_id primary_reason explanation explanation_zh"
+        "p_active horizon_days theta seasonal dormant_from_date dormancy_state dormant_since dormancy_days "
+        "value_tier expected_value episode_id primary_reason explanation explanation_zh"
     ),
     "marts.dormancy_model": (
         "model_version model_category method fitted_on customers k r alpha a b tuned_x_days theta "
