@@ -12,15 +12,6 @@ from pipelines.checks.verdicts import COLUMNS
 from pipelines.feeds.raw import INGESTION_COLUMNS
 
 PROJECT = Path(__file__).resolve().parents[3]
-# Columns of the dormancy model that the contracts are about to promise.
-COMING = """
-    alter table marts.customer_dormancy add column if not exists seasonal boolean;
-    alter table marts.dormancy_model add column if not exists refused boolean;
-    create table if not exists marts.dormancy_model_calibration (
-        model_version varchar, fitted_on date, cutoff date, label varchar, category varchar, method varchar,
-        bin integer, customers integer, foretold double, observed double
-    );
-"""
 SCHEMAS = ("core", "marts", "activation", "kpi", "quality")
 
 
@@ -37,7 +28,6 @@ def _create(file: Path, rows: str) -> None:
         for table, columns_of in (("gate_results", COLUMNS), ("ingestions", INGESTION_COLUMNS)):
             columns = [f"{name} {kind}" for name, (kind, _) in columns_of.items()]
             con.execute(f"create table quality.{table} ({', '.join(columns)})")
-        con.execute(COMING)
         con.execute(rows)
 
 
