@@ -87,11 +87,12 @@ def build(source: Source) -> Section:
         query=query,
         chart=lambda canvas: _chart(canvas, rows),
         table=_table(rows),
-        note="X is the day of silence from which on a customer counts as asleep, if nothing happens before. Of "
-        "buyers it is counted from the last purchase, and a visit or ticket since then puts it off; of those "
-        "who never bought it is counted from their last activity. The dot is the median, the bar holds the "
-        "middle half. Where one rule judges a category, its buyers differ by activity and season alone. Small "
-        "categories are judged together, as all. Seasonal buyers are not asleep before their season has passed.",
+        note="X is the day of silence from which on a customer counts as asleep, if nothing happens before. "
+        "Of buyers it is counted from the last purchase, and a visit or ticket since then puts it off; of "
+        "those who never bought it is counted from their last activity. The dot is the median, the bar holds "
+        "the middle half. Where one rule judges a category, its buyers differ by activity and season alone. "
+        "Small categories are judged together, as all. Seasonal buyers are not asleep before their season "
+        "has passed.",
     )
 
 
