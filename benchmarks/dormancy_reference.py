@@ -9,7 +9,8 @@ Nothing tells costs, so the margin is the revenue. What counts as a line:
   one day (only with them do the published mean amounts come out). Returns are unknown.
 - Online Retail II, as its profile says: rows with a customer, each once; without adjustments (A…), negative
   prices and stock movements; an invoice has the time of its first row. Only goods make a purchase-day (no
-  postage, fees, tests); a C-invoice takes back the latest earlier units of the same code; discounts are money.
+  postage, fees, tests); a C-invoice takes back the latest earlier units of the same code; discounts count as
+  money.
 - The Complete Journey, as its profile says: rows with a quantity; a day is one of the shops' time zone.
   Nothing was returned.
 """
@@ -153,7 +154,8 @@ def load(con: duckdb.DuckDBPyConnection, chosen: ReferenceSet, data: Path) -> bo
             order_id || ':' || line_no as line_id,
             'ecommerce' as channel,
             lines.* replace (
-                cast(quantity as decimal(18, 4)) as quantity, cast(round(amount, 2) as decimal(18, 2)) as amount
+                cast(quantity as decimal(18, 4)) as quantity,
+                cast(round(amount, 2) as decimal(18, 2)) as amount
             ),
             cast(null as varchar) as returned_order_id,
             line_kind in ('product', 'discount') as is_revenue,

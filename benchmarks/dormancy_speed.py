@@ -63,8 +63,9 @@ def scoring_seconds() -> float:
             create table customer as
             select
                 customer_id, customer_id % {CATEGORIES} as category, repeats,
-                case when repeats > 0 then age * (hash(customer_id, 2) % 1000) // 1000 else 0 end as age_at_last,
-                age
+                age,
+                case when repeats > 0 then age * (hash(customer_id, 2) % 1000) // 1000 else 0 end
+                    as age_at_last
             from (
                 select
                     number as customer_id,
