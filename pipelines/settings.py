@@ -75,6 +75,8 @@ class DormancySettings(StrictModel):
     min_horizon_days: int = Field(default=14, ge=1)
     max_horizon_days: int = Field(default=180, ge=1)
     activity_x_days: int = Field(default=90, ge=1)
+    theta: Annotated[float, Field(ge=0.05, le=0.95)] | Literal["tuned"] = 0.5
+    """Below this probability of a purchase within the horizon a customer sleeps; `tuned`: by past dates."""
 
     @model_validator(mode="after")
     def _ordered(self) -> DormancySettings:

@@ -15,8 +15,7 @@ from pipelines import control
 from pipelines.activation.emission import DECISION_COLUMNS, TOUCH_COLUMNS, EmissionStore
 from pipelines.checks import verdicts
 from pipelines.checks.stages import Stage
-from pipelines.dormancy.store import COLUMNS as FIT_COLUMNS
-from pipelines.dormancy.store import FitStore
+from pipelines.dormancy.store import KINDS, FitStore
 from pipelines.history import MOVEMENT_COLUMNS, History, is_kept, table_exists
 from pipelines.partitions import required_dates_of
 from pipelines.resources.dbt import Dbt
@@ -57,6 +56,7 @@ def build_dbt_assets(
     common = {"manifest": manifest, "dagster_dbt_translator": translator}
     single_run = BackfillPolicy.single_run()
     history = History(settings.lake_dir)
+    fits = FitStore(settings.lake_dir)
     emissions = EmissionStore(settings.lake_dir, settings.audiences_dir)
 
     @dbt_assets(
@@ -85,7 +85,8 @@ def build_dbt_assets(
             control.write_parquet_view(
                 con, "lost_movement", history.files(history.lost(con, days)), MOVEMENT_COLUMNS
             )
-            control.write_parquet_view(con, "dormancy_fit", FitStore(settings.lake_dir).files(), FIT_COLUMNS)
+            for kind in KINDS:
+                control.write_parquet_view(con, kind.view, fits.files(kind), kind.columns)
         yield from dbt.build(context)
 
     @dbt_assets(

@@ -1,4 +1,4 @@
-"""The fit of the dormancy rule, weekly, kept in the lake."""
+"""The weekly fit of the dormancy model, kept in the lake."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,11 +15,13 @@ from dagster import (
 )
 
 from pipelines import control
-from pipelines.dormancy import store
-from pipelines.dormancy.tuned_x import TunedX, fit_date, fit_tuned_x
+from pipelines.dormancy.fits import FitRules, WeeklyFit, fit_dormancy
+from pipelines.dormancy.histories import Bounds
+from pipelines.dormancy.store import KINDS, FitStore
+from pipelines.dormancy.tuned_x import fit_date
 from pipelines.partitions import required_dates_of
 from pipelines.resources.warehouse import Warehouse
-from pipelines.settings import Settings
+from pipelines.settings import DormancySettings, Settings
 
 DORMANCY_FIT = AssetKey(["control", "dormancy_fit"])
 
@@ -30,11 +32,11 @@ def build_dormancy_fit(
     """The asset that makes the fits which the run's dates (and their eves) need and the lake lacks.
 
     Args:
-        settings: where the lake is, and the bounds of the rule.
+        settings: where the lake is, and the bounds of the fit.
         dates: the as-of dates.
         core: the gated tables of core; a failed gate there stops the fit.
     """
-    rule = settings.profile.dormancy
+    rules = _rules(settings.profile.dormancy)
 
     @asset(
         key=DORMANCY_FIT,
@@ -42,53 +44,73 @@ def build_dormancy_fit(
         partitions_def=dates,
         backfill_policy=BackfillPolicy.single_run(),
         group_name="dormancy",
-        kinds={"duckdb", "parquet"},
+        kinds={"duckdb", "parquet", "scipy"},
         owners=["team:data-science"],
         description=(
-            "The best X-days rule per category, tuned on the past. One fit a week, which knows events until "
-            "the Sunday before; fits are history and stay in the lake as they were made."
+            "Per category the model of purchases (MBG/CNBD-k), or the best X-days rule where that did better "
+            "on past dates. One fit a week, by the first run of the week: it knows events until the Sunday "
+            "before. Fits are history and stay in the lake as they were made."
         ),
     )
     def dormancy_fit(context: AssetExecutionContext, warehouse: Warehouse) -> MaterializeResult:
         run_dates = required_dates_of(context.run.tags, "the dormancy fit")
         needed = sorted({fit_date(day - timedelta(days=eve)) for day in run_dates for eve in (0, 1)})
-        fits = store.FitStore(settings.lake_dir)
-        made: list[TunedX] = []
+        store = FitStore(settings.lake_dir)
+        made: list[WeeklyFit] = []
         with warehouse.connect() as con:
             for fitted_on in needed:
-                if fits.has(fitted_on):
+                if store.has(fitted_on):
                     continue
-                fitted = fit_tuned_x(
-                    con,
-                    fitted_on,
-                    min_category_customers=rule.min_category_customers,
-                    min_horizon_days=rule.min_horizon_days,
-                    max_horizon_days=rule.max_horizon_days,
-                    fallback_x_days=rule.activity_x_days,
-                )
-                fits.save(fitted)
-                made += fitted
-            control.write_parquet_view(con, "dormancy_fit", fits.files(), store.COLUMNS)
-        context.log.info(f"dormancy: {len(needed)} fits needed, {len({fit.fitted_on for fit in made})} made")
+                made.append(fit_dormancy(con, fitted_on, rules))
+                store.save(made[-1])
+            for kind in KINDS:
+                control.write_parquet_view(con, kind.view, store.files(kind), kind.columns)
+        for weekly in made:
+            for fit in weekly.fits:
+                if fit.refused:
+                    context.log.warning(
+                        f"dormancy fit {weekly.fitted_on}, {fit.model_category}: the model chosen on the "
+                        "earlier past date did worse than the rule on the later one; the rule is in use"
+                    )
+        context.log.info(f"dormancy: {len(needed)} fits needed, {len(made)} made")
         return MaterializeResult(
             metadata={
-                "fits_in_lake": len(fits.files()),
-                "fits_made": len({fit.fitted_on for fit in made}),
-                "rules": MetadataValue.md(_table(made)),
+                "fits_in_lake": len(store.files(KINDS[0])),
+                "fits_made": len(made),
+                "fits": MetadataValue.md(_table(made)),
             }
         )
 
     return dormancy_fit
 
 
-def _table(fits: Sequence[TunedX]) -> str:
+def _rules(dormancy: DormancySettings) -> FitRules:
+    return FitRules(
+        min_category_customers=dormancy.min_category_customers,
+        bounds=Bounds(
+            min_horizon_days=dormancy.min_horizon_days,
+            max_horizon_days=dormancy.max_horizon_days,
+            default_gap_days=dormancy.activity_x_days,
+        ),
+        theta=dormancy.theta,
+    )
+
+
+def _table(made: Sequence[WeeklyFit]) -> str:
     lines = [
-        "| fitted on | category | customers | X days | horizon days | decided by data |",
-        "|---|---|---|---|---|---|",
+        "| fitted on | category | customers | in use | best X days | AUC in use | AUC of the rule | note |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {fit.fitted_on} | {fit.model_category} | {fit.customers:,} | {fit.tuned_x_days} "
-        f"| {fit.horizon_days} | {'yes' if fit.converged else 'no'} |"
-        for fit in fits
-    ]
-    return "\n".join(lines) if fits else "All needed fits were in the lake."
+    for weekly in made:
+        for fit in weekly.fits:
+            in_use, of_rule = weekly.mean_auc(fit.model_category)
+            note = "model refused" if fit.refused else "" if fit.is_decided else "not decided by data"
+            lines.append(
+                f"| {weekly.fitted_on} | {fit.model_category} | {fit.customers:,} | {fit.method_name} "
+                f"| {fit.rule.tuned_x_days} | {_share(in_use)} | {_share(of_rule)} | {note} |"
+            )
+    return "\n".join(lines) if made else "All needed fits were in the lake."
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -71,9 +71,14 @@ class CategoryFit:
         return self.model or self.rule
 
     @property
-    def method_in_use(self) -> str:
-        """`mbg_cnbd` or `tuned_x`."""
-        return evaluation.RULE if self.model is None else evaluation.MODEL
+    def method_name(self) -> str:
+        """As in the evaluation: `tuned_x`, or `mbg_cnbd_` with its k."""
+        return evaluation.method_name(self.method)
+
+    @property
+    def is_decided(self) -> bool:
+        """False when the data could decide neither model nor rule, and a fallback is in use."""
+        return self.model is not None or self.rule.converged
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,16 @@ class WeeklyFit:
         """The date and a fingerprint of the result."""
         digest = hashlib.sha256(repr(self.fits).encode()).hexdigest()[:8]
         return f"{self.fitted_on.isoformat()}-{digest}"
+
+    def mean_auc(self, category: str) -> tuple[float | None, float | None]:
+        """Of a category's method in use and of its rule, over past origins and labels; None without any."""
+        of_category = [row for row in self.evaluations if row.category == category]
+        chosen = [row.auc for row in of_category if row.chosen]
+        rule = [row.auc for row in of_category if row.method == evaluation.RULE]
+        return (
+            sum(chosen) / len(chosen) if chosen else None,
+            sum(rule) / len(rule) if rule else None,
+        )
 
     def p_active(self, histories: Histories, horizon_days: np.ndarray | float) -> np.ndarray:
         """Probability of a purchase within the horizon, each customer by the fit of the category.
@@ -150,9 +165,7 @@ def fit_dormancy(con: duckdb.DuckDBPyConnection, fitted_on: date, rules: FitRule
             )
         )
         evaluations += evidence.rows(fit)
-        foretold += evaluation.foretold(
-            evidence.judged, category, evaluation.method_name(fit.method), fit.calibration
-        )
+        foretold += evaluation.foretold(evidence.judged, category, fit.method_name, fit.calibration)
     return WeeklyFit(fitted_on, tuple(fits), tuple(evaluations), tuple(foretold))
 
 
@@ -168,7 +181,7 @@ class _Evidence:
         return [*self.earlier, *self.later]
 
     def rows(self, fit: CategoryFit) -> list[Evaluation]:
-        chosen = evaluation.method_name(fit.method)
+        chosen = fit.method_name
         calibrations = {
             name: found
             for name in {evaluation.RULE, chosen}

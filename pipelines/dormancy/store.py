@@ -10,19 +10,28 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pipelines.dormancy.evaluation import MODEL, RULE
 from pipelines.dormancy.fits import CategoryFit, WeeklyFit
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of rows that a weekly fit leaves behind: its folder, and DuckDB types by column."""
+    """One kind of rows that a weekly fit leaves behind.
 
+    Attributes:
+        view: name of the view in the schema `control` through which the models read it.
+        folder: where it is in the lake.
+        columns: DuckDB types by column.
+    """
+
+    view: str
     folder: str
     columns: dict[str, str]
 
 
 FIT = Kind(
-    "dormancy_models",
+    "dormancy_fit",
+    "dormancy_fits",
     {
         "model_version": "varchar",
         "model_category": "varchar",
@@ -50,6 +59,7 @@ FIT = Kind(
 """What is in use, by category; `marts.dormancy_model` describes the columns."""
 
 EVALUATION = Kind(
+    "dormancy_evaluation",
     "dormancy_evaluations",
     {
         "model_version": "varchar",
@@ -71,6 +81,7 @@ EVALUATION = Kind(
 """How the methods did on past dates; `marts.dormancy_model_evaluation` describes the columns."""
 
 CALIBRATION = Kind(
+    "dormancy_calibration",
     "dormancy_calibrations",
     {
         "model_version": "varchar",
@@ -86,6 +97,8 @@ CALIBRATION = Kind(
     },
 )
 """What the method in use foretold, and what happened; `marts.dormancy_model_calibration` describes it."""
+
+KINDS = (FIT, EVALUATION, CALIBRATION)
 
 
 class FitStore:
@@ -141,12 +154,12 @@ class FitStore:
 def _flat(fit: CategoryFit) -> dict[str, Any]:
     return {
         "model_category": fit.model_category,
-        "method": fit.method_in_use,
+        "method": RULE if fit.model is None else MODEL,
         "customers": fit.customers,
         **({} if fit.model is None else dataclasses.asdict(fit.model)),
         "tuned_x_days": fit.rule.tuned_x_days,
         "theta": fit.theta,
-        "converged": fit.model is not None or fit.rule.converged,
+        "converged": fit.is_decided,
         "refused": fit.refused,
         "median_gap_days": fit.rule.median_gap_days,
         "horizon_days": fit.rule.horizon_days,

@@ -6,6 +6,32 @@
     on_schema_change="fail",
 ) }}
 
-select dormancy.*
+select
+    dormancy.as_of_date,
+    dormancy.customer_id,
+    dormancy.customer_kind,
+    dormancy.method,
+    dormancy.model_version,
+    dormancy.model_category,
+    dormancy.purchase_days,
+    dormancy.expected_gap_days,
+    dormancy.expected_next_purchase_on,
+    dormancy.days_since_purchase,
+    dormancy.days_since_activity,
+    dormancy.p_alive,
+    dormancy.p_active,
+    dormancy.horizon_days,
+    dormancy.theta,
+    dormancy.seasonal,
+    dormancy.dormant_from_date,
+    dormancy.dormancy_state,
+    dormancy.dormant_since,
+    dormancy.dormancy_days,
+    dormancy.value_tier,
+    dormancy.expected_value,
+    dormancy.episode_id,
+    case when dormancy.dormant_since is not null then 'unknown' end as primary_reason,
+    dormancy.explanation,
+    dormancy.explanation_zh
 from {{ ref("int_customer_dormancy") }} as dormancy
 inner join {{ ref("int_reported_date") }} as dates on dormancy.as_of_date = dates.as_of_date

@@ -12,5 +12,6 @@ select
     tuned_x_days,
     theta,
     log_likelihood,
-    converged
+    converged,
+    refused
 from {{ source("control", "dormancy_fit") }}

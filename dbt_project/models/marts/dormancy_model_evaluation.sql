@@ -1,1 +1,2 @@
-{{ contract_only() }}
+-- Written with the fits: depends on {{ source("control", "dormancy_fit") }}.
+select * from {{ control("dormancy_evaluation") }}
