@@ -61,9 +61,14 @@ class HeldOut:
         return int((self.histories.silent_days >= x_days).sum())
 
     @property
+    def p_active(self) -> np.ndarray:
+        """Probability of a purchase in the window, by the method in use."""
+        return -self.scores[CHOSEN]
+
+    @property
     def calibration_error(self) -> float:
         """Of the chosen methods' probability of a purchase in the window."""
-        return metrics.calibration_error(~self.stayed_away, -self.scores[CHOSEN])
+        return metrics.calibration_error(~self.stayed_away, self.p_active)
 
 
 def hold_out(con: duckdb.DuckDBPyConnection, cutoff: date, horizon_days: int) -> HeldOut:
