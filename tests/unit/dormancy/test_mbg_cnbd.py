@@ -144,7 +144,11 @@ def test_twenty_years_of_any_history_give_finite_probabilities(k):
         for grid in np.meshgrid([0, 1, 50, 2000, 7300], [0, 1, 365, 7300], [0, 1, 90, 7300])
     )
     possible = (t_x <= age) & ((x == 0) == (t_x == 0))
-    for m in (model(k), model(k, r=40.0, alpha=0.01, a=1e-5, b=1e5), model(k, r=1e-3, alpha=1e4, a=50, b=0.01)):
+    for m in (
+        model(k),
+        model(k, r=40.0, alpha=0.01, a=1e-5, b=1e5),
+        model(k, r=1e-3, alpha=1e4, a=50, b=0.01),
+    ):
         p_alive = m.p_alive(x[possible], t_x[possible], age[possible])
         p_active = m.p_active(x[possible], t_x[possible], age[possible], 90.0)
 
