@@ -63,7 +63,8 @@ def histories_of(rows, category="tea"):
             with gaps as (
                 select
                     customer_id, purchased_on,
-                    purchased_on - lag(purchased_on) over (partition by customer_id order by purchased_on) as gap
+                    purchased_on - lag(purchased_on) over (partition by customer_id order by purchased_on)
+                        as gap
                 from (select distinct customer_id, purchased_on from core.int_kept_category_day)
             )
             select

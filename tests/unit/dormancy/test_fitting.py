@@ -90,7 +90,7 @@ def test_a_search_that_is_cut_short_is_told(monkeypatch):
 
     assert maximise(valley, [(0.3, 3.0)], ("x", "y")).values == pytest.approx((math.e, math.e), rel=1e-4)
     monkeypatch.setattr(scipy.optimize, "minimize", short)
-    with pytest.raises(NotFittedError, match="no start converged: .*ITERATIONS"):
+    with pytest.raises(NotFittedError, match=r"no start converged: .*ITERATIONS"):
         maximise(valley, [(0.3, 3.0)], ("x", "y"))
 
 

@@ -30,8 +30,8 @@ def arrays(*values):
 def textbook_joint(m, x, t_x, alive_until):
     """P(this history and still a customer with no purchase until the age), up to the same constant for all.
 
-    Reutterer, Platzer & Schröder 2021: the customer stayed x + 1 times, B(a, b + x + 1) / B(a, b); no purchase
-    since the last one happens with fewer than k Erlang stages, each term by the gamma function.
+    Reutterer, Platzer & Schröder 2021: the customer stayed x + 1 times, B(a, b + x + 1) / B(a, b); no
+    purchase since the last one happens with fewer than k Erlang stages, each term by the gamma function.
     """
     total = 0.0
     for j in range(m.k):

@@ -51,7 +51,7 @@ def test_priors_are_those_of_the_formula(tea, books):
     for category, customers in (("tea", tea), ("books", books), (POOLED, tea + books)):
         expected = by_hand(customers)
         assert found[category].mean == pytest.approx(expected.mean, abs=1e-9)
-        # Where customers differ by no more than chance, rounding decides between a huge weight and the largest.
+        # Where customers differ by no more than chance, rounding decides between a huge weight and the most.
         if expected.weight < 0.9 * MAX_WEIGHT:
             assert found[category].weight == pytest.approx(expected.weight, rel=1e-4, abs=1e-9)
         else:
