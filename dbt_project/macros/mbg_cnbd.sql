@@ -21,11 +21,10 @@
 
 {# Probability that the customer has not left for good: Ã / (Ã + c) with c = a / (b + x). #}
 {% macro mbg_cnbd_p_alive(k, r, alpha, a, b, repeats, age_at_last, age) -%}
-    (1.0 / (1.0 + exp(least(
+    (1.0 / (1.0 + exp(
         ln({{ a }}) - ln({{ b }} + {{ repeats }})
-        - {{ mbg_cnbd_log_survival(k, r, alpha, repeats, age_at_last, age) }},
-        700.0
-    ))))
+        - {{ mbg_cnbd_log_survival(k, r, alpha, repeats, age_at_last, age) }}
+    )))
 {%- endmacro %}
 
 {# Probability of at least one purchase-day within the next `horizon_days`. #}
@@ -44,15 +43,16 @@
     ({{ k }} * ({{ alpha }} + {{ age_at_last }}) / ({{ r }} + {{ k }} * {{ repeats }}))
 {%- endmacro %}
 
-{# Log-odds of a probability; a certainty counts as one in a trillion less. #}
+{# Log-odds of a probability; a certainty counts as one in a trillion less, and nothing known stays so. #}
 {% macro log_odds(probability) -%}
-    (
-        ln(least(greatest({{ probability }}, 1e-12), 1 - 1e-12))
-        - ln(1 - least(greatest({{ probability }}, 1e-12), 1 - 1e-12))
-    )
+    case
+        when {{ probability }} < 1e-12 then ln(1e-12)
+        when {{ probability }} > 1 - 1e-12 then -ln(1e-12)
+        else ln({{ probability }}) - ln(1 - {{ probability }})
+    end
 {%- endmacro %}
 
 {# Probability from log-odds. #}
 {% macro probability_of(log_odds) -%}
-    (1.0 / (1.0 + exp(least(-({{ log_odds }}), 700.0))))
+    (1.0 / (1.0 + exp(-({{ log_odds }}))))
 {%- endmacro %}

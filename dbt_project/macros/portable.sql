@@ -43,3 +43,9 @@
 {% macro default__seconds_between(from_instant, to_instant) -%}
     date_diff('second', {{ from_instant }}, {{ to_instant }})
 {%- endmacro %}
+
+{# Sum of a number in whole billionths: a sum of floats depends on the order of the rows in its last bits. #}
+{% macro whole_sum(expression) %}{{ return(adapter.dispatch("whole_sum", "winback")(expression)) }}{% endmacro %}
+{% macro default__whole_sum(expression) -%}
+    (sum(cast(round(1e9 * ({{ expression }})) as bigint)) / 1e9)
+{%- endmacro %}

@@ -35,7 +35,8 @@ life as (
         max(purchased_on) - min(purchased_on) as age_at_last,
         $cutoff - min(purchased_on) as age,
         max(purchased_on) as last_on,
-        coalesce(sum(ln(gap_days)), 0) as sum_log_gaps
+        -- In whole billionths: a sum of floats depends on the order of the rows in its last bits.
+        coalesce(sum(cast(round(1e9 * ln(gap_days)) as bigint)), 0) / 1e9 as sum_log_gaps
     from days
     group by customer_id
 ),

@@ -43,15 +43,16 @@ main_category as (
     ) = 1
 ),
 booked as (
+    -- Whole cents, so that no sum depends on the order of the rows.
     select
         days.customer_id,
-        coalesce(revenue.margin_amount, 0)::double as margin
+        cast(round(100 * coalesce(revenue.margin_amount, 0)) as hugeint) as cents
     from (select distinct customer_id, purchased_on from kept) as days
     left join core.int_revenue_day as revenue
         on days.customer_id = revenue.customer_id and days.purchased_on = revenue.booked_on
 ),
 customer as (
-    select customer_id, count(*) as days, avg(margin) as mean, sum(margin * margin) as squares
+    select customer_id, count(*) as days, sum(cents) as cents, sum(cents * cents) as squares
     from booked
     group by customer_id
 ),
@@ -65,22 +66,29 @@ parts as (
         category,
         count(*) as customers,
         sum(days) as days,
-        sum(days * mean) / sum(days) as mean,
-        sum(squares - days * mean * mean) / nullif(sum(days) - count(*), 0) as within_variance,
-        sum(days) - sum(days * days) / sum(days) as spread,
-        sum(days * mean * mean) as mean_squares
+        sum(days * days) as squared_days,
+        sum(cents) as cents,
+        sum(squares) as squares,
+        -- Sum of days times squared mean, per customer to a whole number.
+        sum(cast(round(1.0 * cents * cents / days) as hugeint)) as mean_squares
     from member
     group by category
+),
+variances as (
+    select
+        *,
+        (squares - mean_squares)::double / nullif(days - customers, 0) as within_variance,
+        days - squared_days / days as spread,
+        mean_squares - (cents::double / days) * cents as between_squares
+    from parts
 )
 select
     category,
-    customers,
-    mean,
-    within_variance,
+    cents / days / 100 as mean,
+    within_variance / 10000 as within_variance,
     -- Bühlmann–Straub: what the means differ by, less what chance makes them differ by.
-    (mean_squares - days * mean * mean - (customers - 1) * within_variance) / nullif(spread, 0)
-        as between_variance
-from parts
+    (between_squares - (customers - 1) * within_variance) / nullif(spread, 0) / 10000 as between_variance
+from variances
 where category = $pooled or customers >= $min_customers
 order by category
 """
@@ -100,7 +108,7 @@ def fit_value_priors(
         _SQL, {"fitted_on": fitted_on, "pooled": POOLED, "min_customers": min_customers}
     ).fetchall()
     priors = {POOLED: ValuePrior(0.0, MAX_WEIGHT)}
-    for category, _, mean, within, between in rows:
+    for category, mean, within, between in rows:
         priors[category] = ValuePrior(float(mean), _weight(within, between))
     return priors
 

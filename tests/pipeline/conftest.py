@@ -1,12 +1,17 @@
 """Fixtures: data homes in which runs have happened. The homes themselves are in `data_home`."""
 
+import shutil
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from data_home import Home
 from demo_home import DEMO, DemoHome
 from small_shop import END, SmallShop, write_small_shop
 from story import Story, tell, write_story_shop
+
+from pipelines.resources.warehouse import Warehouse
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +59,15 @@ def story(tmp_path_factory) -> Story:
     """A home with a past; its tests are in one xdist group, so that it is told once. Copy it to change it."""
     folder = tmp_path_factory.mktemp("story")
     return tell(Home(write_story_shop(folder / "shop"), folder / "home"))
+
+
+@pytest.fixture
+def warehouse(story: Story, tmp_path: Path) -> Iterator[Warehouse]:
+    """A copy of the story's warehouse; its lock is held."""
+    copy = tmp_path / "winback.duckdb"
+    shutil.copyfile(story.home.settings.warehouse_file, copy)
+    warehouse = Warehouse.from_settings(story.home.settings).model_copy(
+        update={"file": str(copy), "temp_directory": str(tmp_path / "tmp")}
+    )
+    with warehouse.locked("test on a copy"):
+        yield warehouse

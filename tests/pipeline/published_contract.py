@@ -34,16 +34,19 @@ COLUMNS: dict[str, str] = {
     "marts.customer_dormancy": (
         "as_of_date customer_id customer_kind method model_version model_category purchase_days "
         "expected_gap_days expected_next_purchase_on days_since_purchase days_since_activity p_alive "
-        "p_active horizon_days theta dormant_from_date dormancy_state dormant_since dormancy_days value_tier "
-        "expected_value episode_id primary_reason explanation explanation_zh"
+        "p_active horizon_days theta seasonal dormant_from_date dormancy_state dormant_since dormancy_days "
+        "value_tier expected_value episode_id primary_reason explanation explanation_zh"
     ),
     "marts.dormancy_model": (
         "model_version model_category method fitted_on customers k r alpha a b tuned_x_days theta "
-        "log_likelihood converged"
+        "log_likelihood converged refused"
     ),
     "marts.dormancy_model_evaluation": (
         "model_version fitted_on cutoff horizon_days label category method customers base_rate auc "
         "precision_at_equal_count false_flag_rate calibration_error chosen"
+    ),
+    "marts.dormancy_model_calibration": (
+        "model_version fitted_on cutoff label category method bin customers foretold observed"
     ),
     "marts.dormancy_reason": "as_of_date customer_id reason sub_reason score rank evidence",
     "marts.recommendation": "as_of_date customer_id list rank product_id score why",

@@ -5,9 +5,8 @@ pushed and popped, so the two can only agree by being right, or by reading the r
 """
 
 import random
-import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,17 +14,12 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from dbt.cli.main import dbtRunner, dbtRunnerResult
-from dbt.contracts.graph.manifest import Manifest
+from in_dbt import dbt
 from story import Story
 
-from pipelines.resources.dbt import PARSED, ensure_manifest
 from pipelines.resources.warehouse import Warehouse
-from pipelines.settings import PROJECT_DIR
 
 pytestmark = pytest.mark.xdist_group("story")
-
-DBT_DIR = PROJECT_DIR / "dbt_project"
 
 
 @dataclass(frozen=True)
@@ -122,32 +116,6 @@ def random_lines(seed: int, customers: int) -> list[Line]:
     return lines
 
 
-@pytest.fixture
-def warehouse(story: Story, tmp_path: Path) -> Iterator[Warehouse]:
-    """A copy of the story's warehouse; its lock is held."""
-    copy = tmp_path / "winback.duckdb"
-    shutil.copyfile(story.home.settings.warehouse_file, copy)
-    warehouse = Warehouse.from_settings(story.home.settings).model_copy(
-        update={"file": str(copy), "temp_directory": str(tmp_path / "tmp")}
-    )
-    with warehouse.locked("test of returns"):
-        yield warehouse
-
-
-def dbt(warehouse: Warehouse, target: Path, *arguments: str) -> dbtRunnerResult:
-    """dbt in this process on a warehouse; its result."""
-    manifest = Manifest.from_msgpack(ensure_manifest(DBT_DIR).with_name(PARSED).read_bytes())
-    manifest.build_flat_graph()
-    places = {"--project-dir": DBT_DIR, "--profiles-dir": DBT_DIR}
-    places |= {"--target-path": target, "--log-path": target}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in warehouse.environment().items():
-            patch.setenv(name, value)
-        return dbtRunner(manifest=manifest).invoke(
-            [*arguments, "--quiet", *(str(part) for place in places.items() for part in place)]
-        )
-
-
 def compare(con: duckdb.DuckDBPyConnection, lines: list[Line]) -> Played:
     """Assert that the tables have what the game gives; returns it."""
     played = play(lines)
@@ -242,29 +210,3 @@ def _sales_line(line: Line) -> dict[str, object]:
         "is_purchase": line.quantity > 0,
         "is_return": line.quantity < 0,
     }
-
-
-def test_the_cases_of_the_unit_tests(warehouse: Warehouse, tmp_path: Path) -> None:
-    result = dbt(warehouse, tmp_path, "test", "--select", "test_type:unit")
-    assert result.exception is None
-    outcomes = {outcome.node.name: str(outcome.status) for outcome in result.result.results}
-    assert {name: outcomes.get(name) for name in CASES} == dict.fromkeys(CASES, "pass")
-    assert set(outcomes.values()) == {"pass"}
-
-
-CASES = (
-    "returns_take_the_latest_units_first",
-    "a_unit_comes_back_once",
-    "what_exceeds_the_purchases_is_unmatched",
-    "at_the_same_time_purchases_come_first",
-    "a_stated_order_is_taken_at_its_word",
-    "returns_stay_with_their_customer_and_product",
-    "an_account_owns_a_row_before_a_shared_address",
-    "the_newest_word_counts_and_of_several_the_most_restrictive",
-    "reachable_is_an_address_a_permission_and_no_suppression",
-    "half_an_hour_of_silence_ends_a_visit",
-    "a_visit_without_a_login_is_whose_machine_it_is",
-    "a_machine_is_whose_alone_logs_in_there",
-    "the_field_of_the_first_source_stands_and_of_equals_the_newest",
-    "a_touch_is_a_choice_and_what_came_of_it",
-)

@@ -60,7 +60,12 @@ purchases as (
         customer_id,
         count(*) filter (where emptied_on is null) as purchase_days,
         min(purchased_on) as first_purchase_on,
-        max(purchased_on) filter (where emptied_on is null) as last_purchase_on
+        max(purchased_on) filter (where emptied_on is null) as last_purchase_on,
+        min(purchased_on) filter (where emptied_on is null) as first_kept_on,
+        {{ whole_sum("case when emptied_on is null then cos(" ~ season_angle("purchased_on") ~ ") end") }}
+            as season_cosines,
+        {{ whole_sum("case when emptied_on is null then sin(" ~ season_angle("purchased_on") ~ ") end") }}
+            as season_sines
     from {{ ref("int_kept_day") }}
     group by customer_id
 
@@ -178,7 +183,10 @@ select
     cast(coalesce(money.net_revenue, 0) as decimal(18, 2)) as net_revenue,
     cast(returns.return_rate as double) as return_rate,
     favourites.favourite_category,
-    cast(null as boolean) as seasonal,
+    coalesce({{ is_seasonal(
+        "purchases.season_cosines", "purchases.season_sines", "purchases.purchase_days",
+        "purchases.first_kept_on", "purchases.last_purchase_on",
+    ) }}, false) as seasonal,
     cast(null as varchar) as preferred_channel,
     cast(money.price_sensitivity as double) as price_sensitivity,
     cast(people.account_count as integer) as account_count

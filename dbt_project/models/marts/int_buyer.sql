@@ -21,8 +21,8 @@ purchases as (
         min(days.purchased_on) as first_purchase_on,
         max(days.purchased_on) as last_purchase_on,
         count(*) as purchase_days,
-        sum(cos({{ season_angle("days.purchased_on") }})) as season_cosines,
-        sum(sin({{ season_angle("days.purchased_on") }})) as season_sines
+        {{ whole_sum("cos(" ~ season_angle("days.purchased_on") ~ ")") }} as season_cosines,
+        {{ whole_sum("sin(" ~ season_angle("days.purchased_on") ~ ")") }} as season_sines
     from dates
     inner join {{ ref("int_kept_day") }} as days
         on

@@ -16,8 +16,8 @@ direction as (
         dates.as_of_date,
         days.category,
         sum(days.customers) as customer_days,
-        sum(days.customers * cos({{ season_angle("days.purchased_on") }})) as season_cosines,
-        sum(days.customers * sin({{ season_angle("days.purchased_on") }})) as season_sines,
+        {{ whole_sum("days.customers * cos(" ~ season_angle("days.purchased_on") ~ ")") }} as season_cosines,
+        {{ whole_sum("days.customers * sin(" ~ season_angle("days.purchased_on") ~ ")") }} as season_sines,
         min(days.purchased_on) as first_on,
         max(days.purchased_on) as last_on
     from {{ ref("int_as_of_date") }} as dates

@@ -1,14 +1,7 @@
 -- The days of silence after which somebody with such a history sleeps, and those after which the history
 -- cools: one row per fit and history, as customers with equal histories have the same X.
 -- For a model, the last day on which the probability of a purchase within the horizon still reaches the
--- threshold: it can rise before it falls, so a coarse grid finds the last such day roughly and halving
--- finds it exactly. For a rule, its X.
-{%- set grid_days = [0, 1, 2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 90, 128, 181, 256, 362, 512, 724, 1024, 1448,
-    2048, 2896, 4096, 5792, 8192] %}
-{%- set halvings = 12 %}
-{%- set p_active = mbg_cnbd_p_active(
-    "k", "r", "alpha", "a", "b", "repeats", "age_at_last_days", "(age_at_last_days + silent_days)", "horizon_days"
-) %}
+-- threshold; for a rule, its X.
 with settings as (
 
     select * from {{ control("profile") }}
@@ -92,56 +85,6 @@ thresholds as (
 
 ),
 
-gridded as (
-
-    select
-        *,
-        unnest({{ grid_days }}) as silent_days
-    from thresholds
-
-),
-
-step_0 as (
-
-    select
-        model_version,
-        model_category,
-        repeats,
-        age_at_last_days,
-        threshold,
-        k,
-        r,
-        alpha,
-        a,
-        b,
-        horizon_days,
-        p_threshold,
-        coalesce(max(silent_days) filter (where {{ p_active }} >= p_threshold), -1) as last_likely_day,
-        -- The next point of the grid; beyond its end nobody looks.
-        list_min(list_filter(
-            {{ grid_days }}, lambda day: day > coalesce(max(silent_days) filter (where {{ p_active }} >= p_threshold), -1)
-        )) as first_unlikely_day
-    from gridded
-    group by all
-
-),
-{% for step in range(1, halvings + 1) %}
-step_{{ step }} as (
-
-    select
-        * exclude (last_likely_day, first_unlikely_day, silent_days),
-        case when {{ p_active }} >= p_threshold then silent_days else last_likely_day end as last_likely_day,
-        case when {{ p_active }} >= p_threshold then first_unlikely_day else silent_days end as first_unlikely_day
-    from (
-        select
-            *,
-            -- With a gap of one there is nothing between: the lower end stays what it is.
-            (last_likely_day + first_unlikely_day) // 2 as silent_days
-        from step_{{ step - 1 }}
-    )
-
-),
-{% endfor %}
 solved as (
 
     select
@@ -151,7 +94,7 @@ solved as (
         age_at_last_days,
         max(last_likely_day) filter (where threshold = 'dormant') as last_likely_day,
         max(last_likely_day) filter (where threshold = 'cooling') as last_warm_day
-    from step_{{ halvings }}
+    from {{ last_likely_day("thresholds") }}
     group by model_version, model_category, repeats, age_at_last_days
 
 )

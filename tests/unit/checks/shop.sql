@@ -150,7 +150,7 @@ from (values
 
 insert into marts.customer_dormancy by name
 select
-    *, 'tuned_x' as method, 'all' as model_category, 60 as horizon_days, 'e_' || customer_id as episode_id,
+    *, 'mbg_cnbd' as method, '2024-06-23-1' as model_version, 'all' as model_category, false as seasonal, 60 as horizon_days, 'e_' || customer_id as episode_id,
     'silent' as explanation,
     case when dormant_since is not null then 'unknown' end as primary_reason,
     date_diff('day', dormant_since, as_of_date) as dormancy_days
@@ -165,6 +165,18 @@ from (values
     as_of_date, customer_id, customer_kind, purchase_days, days_since_purchase, days_since_activity,
     dormancy_state, dormant_from_date, dormant_since, value_tier, expected_value
 );
+
+insert into marts.dormancy_model by name
+select
+    '2024-06-23-1' as model_version, 'all' as model_category, 'mbg_cnbd' as method, date '2024-06-23' as fitted_on,
+    2 as customers, 1 as k, 0.5 as r, 20.0 as alpha, 0.8 as a, 1.2 as b, 45 as tuned_x_days, 0.5 as theta,
+    true as converged, false as refused;
+
+insert into marts.dormancy_model_evaluation by name
+select
+    '2024-06-23-1' as model_version, date '2024-06-23' as fitted_on, date '2024-05-12' as cutoff, 42 as horizon_days,
+    'shop_horizon' as label, 'all' as category, 2 as customers, 0.5 as base_rate, *
+from (values ('mbg_cnbd_1', 0.80, true), ('tuned_x', 0.75, false)) as rows (method, auc, chosen);
 
 insert into marts.segment_movement by name
 select 'c3' as customer_id, 'dormancy_state' as scheme, 'cooling' as from_segment, 'dormant' as to_segment,

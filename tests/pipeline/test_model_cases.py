@@ -1,0 +1,38 @@
+"""The unit tests of the dbt models (`_*__unit_tests.yml`), each by name, so that none goes missing."""
+
+from pathlib import Path
+
+import pytest
+from in_dbt import dbt
+
+from pipelines.resources.warehouse import Warehouse
+
+pytestmark = pytest.mark.xdist_group("story")
+
+CASES = (
+    "returns_take_the_latest_units_first",
+    "a_unit_comes_back_once",
+    "what_exceeds_the_purchases_is_unmatched",
+    "at_the_same_time_purchases_come_first",
+    "a_stated_order_is_taken_at_its_word",
+    "returns_stay_with_their_customer_and_product",
+    "an_account_owns_a_row_before_a_shared_address",
+    "the_newest_word_counts_and_of_several_the_most_restrictive",
+    "reachable_is_an_address_a_permission_and_no_suppression",
+    "half_an_hour_of_silence_ends_a_visit",
+    "a_visit_without_a_login_is_whose_machine_it_is",
+    "a_machine_is_whose_alone_logs_in_there",
+    "the_field_of_the_first_source_stands_and_of_equals_the_newest",
+    "a_touch_is_a_choice_and_what_came_of_it",
+    "sleep_waking_and_falling_asleep_again",
+    "a_season_must_pass_before_its_buyers_sleep",
+    "who_never_bought_sleeps_by_activity",
+)
+
+
+def test_the_cases_of_the_unit_tests(warehouse: Warehouse, tmp_path: Path) -> None:
+    result = dbt(warehouse, tmp_path, "test", "--select", "test_type:unit")
+    assert result.exception is None
+    outcomes = {outcome.node.name: str(outcome.status) for outcome in result.result.results}
+    assert {name: outcomes.get(name) for name in CASES} == dict.fromkeys(CASES, "pass")
+    assert set(outcomes.values()) == {"pass"}
