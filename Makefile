@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run rebuild ui test drill bench evaluate-identity lint format requirements clean
+.PHONY: help run rebuild ui test drill bench evaluate-identity evaluate-dormancy lint format requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -42,6 +42,10 @@ bench: .venv/dev ## memory of taking in a large CSV, and speed of the identity g
 
 evaluate-identity: .venv/dev ## how right the customers are, on demo shops and reference data (WINBACK_REFERENCE_DATA=)
 	@$(BIN)/python benchmarks/evaluate_identity.py
+
+evaluate-dormancy: .venv/dev ## how well sleep is foretold and explained, against targets (WINBACK_REFERENCE_DATA=)
+	@$(BIN)/python benchmarks/evaluate_dormancy.py; first=$$?; \
+		$(BIN)/python benchmarks/evaluate_reasons.py && exit $$first
 
 lint: .venv/dev ## check style and types
 	@$(BIN)/ruff check .

@@ -16,6 +16,9 @@ Objective: TypeAlias = "Callable[[np.ndarray], tuple[float, np.ndarray]]"
 LOWEST, HIGHEST = 1e-5, 1e5
 """Bounds of every parameter: beyond them the likelihood is flat."""
 
+FLAT = 1e-6
+"""Slope of the mean log-likelihood, by the logarithm of a parameter, at which a search has arrived."""
+
 
 class NotFittedError(ValueError):
     """The likelihood has no maximum that the data decide; says which parameter ran away, or why else."""
@@ -68,7 +71,9 @@ def maximise(
             bounds=bounds,
             options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-7},
         )
-        if not (found.success and np.isfinite(found.fun)):
+        # The search also gives up at the top, where rounding hides any further rise.
+        at_rest = np.abs(_inward(found.x, found.jac, bounds)).max() < FLAT
+        if not ((found.success or at_rest) and np.isfinite(found.fun)):
             messages.append(str(found.message))
         elif best is None or found.fun < best.fun:
             best = found
@@ -79,3 +84,12 @@ def maximise(
         if name in decided and not low + 1e-6 < log_value < high - 1e-6:
             raise NotFittedError(f"{name} ran to its bound {value:.3g}: the data do not decide it")
     return Maximum(values, -float(best.fun))
+
+
+def _inward(log_values: np.ndarray, slope: np.ndarray, bounds: Sequence[tuple[float, float]]) -> np.ndarray:
+    """The slope without what would lead out of the bounds."""
+    import numpy as np  # noqa: PLC0415
+
+    low, high = np.array(bounds).T
+    outward = ((log_values <= low) & (slope > 0)) | ((log_values >= high) & (slope < 0))
+    return np.where(outward, 0.0, slope)

@@ -17,6 +17,7 @@ dbt macros `mbg_cnbd_*` score by the same formulas.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -133,9 +134,14 @@ def fit_mbg_cnbd(histories: Histories, k: int, near: MbgCnbd | None = None) -> M
     # Several starts: the likelihood is flat along a and b, and from far away the rate can run off.
     typical_gap_days = max(float(histories.age_at_last.sum() / histories.repeats.sum()), 1.0)
     starts = [(1.0, typical_gap_days / k, 1.0, 2.0), (0.5, typical_gap_days / k / 2, 0.3, 5.0)]
+    objective = _objective(histories, k)
+    found = None
     if near is not None:
-        starts = [(near.r, near.alpha, near.a, near.b)]
-    found = maximise(_objective(histories, k), starts, PARAMETERS, decided=("r", "alpha"))
+        with suppress(NotFittedError):  # What was good at another date may lead nowhere at this one.
+            found = maximise(
+                objective, [(near.r, near.alpha, near.a, near.b)], PARAMETERS, decided=("r", "alpha")
+            )
+    found = found or maximise(objective, starts, PARAMETERS, decided=("r", "alpha"))
     r, alpha, a, b = found.values
     return MbgCnbd(k, r, alpha, a, b, log_likelihood=found.mean_log_likelihood * len(histories.repeats))
 

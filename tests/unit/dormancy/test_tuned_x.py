@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.dormancy.store import COLUMNS, FitStore
-from pipelines.dormancy.tuned_x import POOLED, TunedX, fit_date, fit_tuned_x
+from pipelines.dormancy.tuned_x import POOLED, fit_date, fit_tuned_x
 
 FITTED_ON = date(2024, 6, 30)
 MIN_HORIZON, MAX_HORIZON, FALLBACK = 14, 60, 40
@@ -211,7 +210,7 @@ def test_a_customer_of_two_categories_counts_where_most_days_are():
         pytest.param([("c1", POOLED, 50, None)], id="a category named like the pool"),
     ],
 )
-def test_where_the_past_cannot_decide_the_pooled_rule_says_so_with_finite_values(rows, tmp_path):
+def test_where_the_past_cannot_decide_the_pooled_rule_says_so_with_finite_values(rows):
     fits = fit(rows)
 
     assert list(fits) == [POOLED]
@@ -220,9 +219,6 @@ def test_where_the_past_cannot_decide_the_pooled_rule_says_so_with_finite_values
     assert rule.tuned_x_days == FALLBACK
     assert rule.median_gap_days == FALLBACK
     assert MIN_HORIZON <= rule.horizon_days <= MAX_HORIZON
-    with duckdb.connect() as con:
-        saved = con.execute(f"select * from '{FitStore(tmp_path).save([rule])}'").fetchone()
-    assert dict(zip(COLUMNS, saved, strict=True))["tuned_x_days"] == FALLBACK
 
 
 def test_the_version_follows_the_result_and_nothing_else():
@@ -245,45 +241,3 @@ def test_a_fit_serves_the_week_from_its_sunday(day):
     assert 0 <= (day - sunday).days <= 6
     assert fit_date(sunday) == sunday
     assert fit_date(sunday - timedelta(days=1)) == sunday - timedelta(days=7)
-
-
-def rule(fitted_on, **changes):
-    values = {
-        "model_version": "v",
-        "model_category": POOLED,
-        "fitted_on": fitted_on,
-        "customers": 3,
-        "median_gap_days": 7.5,
-        "horizon_days": 15,
-        "tuned_x_days": 12,
-        "converged": True,
-    }
-    return TunedX(**values | changes)
-
-
-def test_a_fit_is_kept_as_it_was_made(tmp_path):
-    fits = FitStore(tmp_path)
-    other = FITTED_ON - timedelta(days=7)
-    assert not fits.has(FITTED_ON)
-
-    fits.save([rule(FITTED_ON), rule(FITTED_ON, model_category="tea", converged=False)])
-    fits.save([rule(other)])
-
-    assert fits.has(FITTED_ON)
-    assert [file.name for file in fits.files()] == [
-        f"fitted_on={other}.parquet",
-        f"fitted_on={FITTED_ON}.parquet",
-    ]
-    with duckdb.connect() as con:
-        described = con.execute(f"describe from '{fits.files()[1]}'").fetchall()
-        rows = con.execute(
-            f"select model_category, tuned_x_days, median_gap_days, converged from '{fits.files()[1]}'"
-        ).fetchall()
-    assert {row[0]: row[1].lower() for row in described} == COLUMNS
-    assert rows == [(POOLED, 12, 7.5, True), ("tea", 12, 7.5, False)]
-
-
-@pytest.mark.parametrize("fits", [[], [rule(FITTED_ON), rule(date(2024, 6, 23))]])
-def test_a_file_holds_one_fit(tmp_path, fits):
-    with pytest.raises(ValueError, match="a fit has one date"):
-        FitStore(tmp_path).save(fits)
