@@ -162,10 +162,24 @@ def judge(origin: Origin, category: str, horizon_days: int) -> list[Judged]:
     return judged
 
 
-def choose(judged: Sequence[Judged]) -> str:
-    """The method with the best mean AUC; of equals the rule, then the simplest model."""
-    names = sorted({name for each in judged for name in each.scores}, key=lambda name: (name != RULE, name))
-    return max(names, key=lambda name: mean_auc(judged, name)) if names else RULE
+def choose(judged: Sequence[Judged], likelihoods: Mapping[str, float]) -> str:
+    """The method to use: the rule, unless a model has the better mean AUC.
+
+    Of models that rank alike (within `MAX_AUC_LOSS` of the best) the one with the highest likelihood: past
+    windows of a few hundred customers can't tell them apart, all their gaps together can.
+
+    Args:
+        judged: what past origins say.
+        likelihoods: log-likelihood on all that is known, of the models that may be chosen.
+    """
+    models = [name for name in sorted(likelihoods) if any(name in each.scores for each in judged)]
+    if not models:
+        return RULE
+    best = max(mean_auc(judged, name) for name in models)
+    if best <= mean_auc(judged, RULE):
+        return RULE
+    alike = [name for name in models if mean_auc(judged, name) >= best - MAX_AUC_LOSS]
+    return max(alike, key=lambda name: likelihoods[name])
 
 
 def is_worse_than_rule(judged: Sequence[Judged], method: str) -> bool:

@@ -199,10 +199,11 @@ def _category_fit(
     rule: TunedX,
     theta: float | Literal["tuned"],
 ) -> CategoryFit:
-    chosen = evaluation.choose(evidence.judged)
+    likelihoods = {name: model.log_likelihood for name, model in usable.items()}
+    chosen = evaluation.choose(evidence.judged, likelihoods)
     # What the earlier origin alone would have chosen must not have done worse than the rule afterwards.
     refused = bool(evidence.earlier and evidence.later) and evaluation.is_worse_than_rule(
-        evidence.later, evaluation.choose(evidence.earlier)
+        evidence.later, evaluation.choose(evidence.earlier, likelihoods)
     )
     model = None if refused else usable.get(chosen)
     in_use = evaluation.method_name(model or rule)

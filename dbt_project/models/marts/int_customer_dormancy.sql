@@ -81,10 +81,13 @@ buyers as (
 
 ),
 
-scored as (
+judged_by as (
 
     select
         buyers.*,
+        fits.k,
+        fits.r,
+        fits.alpha,
         fits.method,
         fits.theta,
         fits.tuned_x_days,
@@ -111,6 +114,21 @@ scored as (
         on
             buyers.model_version = fits.model_version
             and buyers.model_category = fits.model_category
+
+),
+
+scored as (
+
+    select
+        *,
+        -- A model: if still a customer, at the rate that the silence until now leaves likely. A rule: at the
+        -- expected gap, as far as the past says that silence is no sleep.
+        case
+            when method = 'mbg_cnbd'
+                then p_alive * horizon_days * (r + k * repeats) / (k * (alpha + age_days))
+            else coalesce(p_active, 1) * horizon_days / expected_gap_days
+        end as expected_purchase_days
+    from judged_by
 
 ),
 
@@ -166,10 +184,10 @@ everybody as (
             when 10 * (value_rank - 1) < 5 * all_buyers then 'mid'
             else 'low'
         end as value_tier,
-        -- Margin of one horizon if nothing is done: the chance of a purchase times what a purchase-day is
-        -- worth, the customer's own mean shrunk towards the category's.
+        -- Margin of one horizon if nothing is done: purchase-days to be expected times what one is worth, the
+        -- customer's own mean shrunk towards the category's.
         cast(greatest(
-            coalesce(p_active, least(horizon_days / expected_gap_days, 1))
+            expected_purchase_days
             * (value_weight * value_mean + life_margin) / (value_weight + purchase_days),
             0
         ) as decimal(18, 2)) as expected_value
