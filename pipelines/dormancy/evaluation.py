@@ -8,7 +8,7 @@ customer's own horizon (twice a gap that no method fits, so that no method grade
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -88,7 +88,12 @@ class Foretold:
 
 @dataclass(frozen=True)
 class Judged:
-    """Customers of one category with their label, and the score of each method: higher is likelier to buy."""
+    """Customers of one category with their label, and the score of each method: higher is likelier to buy.
+
+    Attributes:
+        flagged: how many the rule would call asleep.
+        log_likelihoods: of the models, on what was known at the cut-off.
+    """
 
     cutoff: date
     horizon_days: int
@@ -96,6 +101,7 @@ class Judged:
     stayed_away: np.ndarray
     scores: Mapping[str, np.ndarray]
     flagged: int
+    log_likelihoods: Mapping[str, float] = field(default_factory=dict)
 
     def auc(self, method: str) -> float:
         """The area under the curve; 0 for a method that could not be fitted."""
@@ -157,29 +163,33 @@ def judge(origin: Origin, category: str, horizon_days: int) -> list[Judged]:
                 stayed_away=stayed_away,
                 scores={name: score(method, members, horizon) for name, method in methods.items()},
                 flagged=int((members.silent_days >= rule.tuned_x_days).sum()),
+                log_likelihoods={
+                    name: method.log_likelihood
+                    for name, method in methods.items()
+                    if isinstance(method, MbgCnbd)
+                },
             )
         )
     return judged
 
 
-def choose(judged: Sequence[Judged], likelihoods: Mapping[str, float]) -> str:
-    """The method to use: the rule, unless a model has the better mean AUC.
+def choose(judged: Sequence[Judged]) -> str:
+    """The method with the best mean AUC; of equals the rule.
 
-    Of models that rank alike (within `MAX_AUC_LOSS` of the best) the one with the highest likelihood: past
-    windows of a few hundred customers can't tell them apart, all their gaps together can.
-
-    Args:
-        judged: what past origins say.
-        likelihoods: log-likelihood on all that is known, of the models that may be chosen.
+    Of models that rank alike (within `MAX_AUC_LOSS` of the best) the one with the highest likelihood at the
+    origins: windows of a few hundred customers can't tell them apart, all their gaps together can.
     """
-    models = [name for name in sorted(likelihoods) if any(name in each.scores for each in judged)]
-    if not models:
-        return RULE
-    best = max(mean_auc(judged, name) for name in models)
-    if best <= mean_auc(judged, RULE):
-        return RULE
-    alike = [name for name in models if mean_auc(judged, name) >= best - MAX_AUC_LOSS]
-    return max(alike, key=lambda name: likelihoods[name])
+    names = sorted({name for each in judged for name in each.scores}, key=lambda name: (name != RULE, name))
+    best = max(names, key=lambda name: mean_auc(judged, name)) if names else RULE
+    alike = [
+        name
+        for name in names
+        if mean_auc(judged, name) >= mean_auc(judged, best) - MAX_AUC_LOSS
+        and all(name in each.log_likelihoods for each in judged)
+    ]
+    if best == RULE or not alike:
+        return best
+    return max(alike, key=lambda name: sum(each.log_likelihoods[name] for each in judged))
 
 
 def is_worse_than_rule(judged: Sequence[Judged], method: str) -> bool:

@@ -199,11 +199,10 @@ def _category_fit(
     rule: TunedX,
     theta: float | Literal["tuned"],
 ) -> CategoryFit:
-    likelihoods = {name: model.log_likelihood for name, model in usable.items()}
-    chosen = evaluation.choose(evidence.judged, likelihoods)
+    chosen = evaluation.choose(evidence.judged)
     # What the earlier origin alone would have chosen must not have done worse than the rule afterwards.
     refused = bool(evidence.earlier and evidence.later) and evaluation.is_worse_than_rule(
-        evidence.later, evaluation.choose(evidence.earlier, likelihoods)
+        evidence.later, evaluation.choose(evidence.earlier)
     )
     model = None if refused else usable.get(chosen)
     in_use = evaluation.method_name(model or rule)

@@ -79,6 +79,20 @@ def test_of_equals_the_rule_and_without_evidence_the_rule():
     assert evaluation.choose([]) == "tuned_x"
 
 
+def test_of_models_that_rank_alike_the_likelier_and_never_one_that_ranks_worse():
+    one = judged({"tuned_x": 0.1, "mbg_cnbd_1": 1.0, "mbg_cnbd_2": 1.0, "mbg_cnbd_3": 0.3})
+    same = one.scores["mbg_cnbd_1"]
+    one = replace(
+        one,
+        scores=one.scores | {"mbg_cnbd_2": same},
+        log_likelihoods={"mbg_cnbd_1": -90.0, "mbg_cnbd_2": -80.0, "mbg_cnbd_3": -10.0},
+    )
+
+    assert one.auc("mbg_cnbd_3") < one.auc("mbg_cnbd_2") - evaluation.MAX_AUC_LOSS
+    assert evaluation.choose([one]) == "mbg_cnbd_2"
+    assert evaluation.choose([replace(one, log_likelihoods={"mbg_cnbd_1": -90.0})]) == "mbg_cnbd_1"
+
+
 def test_a_model_that_could_not_be_fitted_at_an_origin_counts_as_nothing_there():
     both = judged({"tuned_x": 0.5, "mbg_cnbd_1": 0.7})
     rule_only = judged({"tuned_x": 0.5})
