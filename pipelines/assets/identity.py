@@ -203,7 +203,8 @@ def _line(resolution: "Resolution") -> str:
 
 def _account_metadata(con: duckdb.DuckDBPyConnection, resolution: "Resolution") -> dict[str, object]:
     # Drawing is slow to import, and only a run draws.
-    from pipelines.report.charts import Bar, BarGroup, bar_list, png  # noqa: PLC0415
+    from pipelines.report.charts import png  # noqa: PLC0415
+    from pipelines.report.drawings import Bar, BarGroup, bar_list  # noqa: PLC0415
 
     sizes = con.execute(
         """
