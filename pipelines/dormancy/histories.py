@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import TYPE_CHECKING
 
+from pipelines.dormancy.main_category import MAIN_CATEGORY
 from pipelines.dormancy.tuned_x import POOLED
 
 if TYPE_CHECKING:
@@ -15,12 +16,8 @@ if TYPE_CHECKING:
 SAMPLE_CUSTOMERS = 5_000
 """Customers of a category that a fit looks at: more moved P by less than .001 (DESIGN, section 8)."""
 
-_SQL = """
-with kept as (
-    select customer_id, category, purchased_on
-    from core.int_kept_category_day
-    where purchased_on <= $cutoff and (emptied_on is null or emptied_on > $cutoff)
-),
+_SQL = f"""
+with {MAIN_CATEGORY},
 days as (
     select
         customer_id,
@@ -33,24 +30,11 @@ life as (
         customer_id,
         count(*) - 1 as repeats,
         max(purchased_on) - min(purchased_on) as age_at_last,
-        $cutoff - min(purchased_on) as age,
-        max(purchased_on) as last_on,
+        $known_until - min(purchased_on) as age,
         -- In whole billionths: a sum of floats depends on the order of the rows in its last bits.
         coalesce(sum(cast(round(1e9 * ln(gap_days)) as bigint)), 0) / 1e9 as sum_log_gaps
     from days
     group by customer_id
-),
-main_category as (
-    -- As in marts.int_customer_history: most purchase-days in the 730 days up to the last purchase.
-    select kept.customer_id, kept.category
-    from kept
-    inner join life using (customer_id)
-    where kept.purchased_on > life.last_on - 730
-    group by kept.customer_id, kept.category
-    qualify row_number() over (
-        partition by kept.customer_id
-        order by count(*) desc, max(kept.purchased_on) desc, kept.category
-    ) = 1
 ),
 member as (
     select
@@ -76,8 +60,8 @@ pooled_gap as (
 later as (
     select customer_id, min(purchased_on) as next_on
     from core.int_kept_category_day
-    where purchased_on > $cutoff and purchased_on <= $known_until
-        and (emptied_on is null or emptied_on > $known_until)
+    where purchased_on > $known_until and purchased_on <= $judged_until
+        and (emptied_on is null or emptied_on > $judged_until)
     group by customer_id
 ),
 sampled as (
@@ -87,7 +71,7 @@ sampled as (
             ceil(2 * (2 * coalesce(gap.median_gap_days, pooled_gap.median_gap_days) + age_at_last)
                 / (2 + repeats)),
             $min_horizon_days), $max_horizon_days) as own_horizon_days,
-        later.next_on - $cutoff as next_after_days
+        later.next_on - $known_until as next_after_days
     from member
     left join gap using (category)
     cross join pooled_gap
@@ -185,8 +169,8 @@ def read_histories(
     found = con.execute(
         _SQL,
         {
-            "cutoff": cutoff,
-            "known_until": known_until,
+            "known_until": cutoff,
+            "judged_until": known_until,
             "pooled": POOLED,
             "min_horizon_days": bounds.min_horizon_days,
             "max_horizon_days": bounds.max_horizon_days,

@@ -14,31 +14,18 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from pipelines.dormancy.main_category import MAIN_CATEGORY
+
 if TYPE_CHECKING:
     import duckdb
 
 METHOD = "tuned_x"
 POOLED = "all"
 
-_FIT_SQL = """
-with kept as (
-    select customer_id, category, purchased_on
-    from core.int_kept_category_day
-    where purchased_on <= $fitted_on and (emptied_on is null or emptied_on > $fitted_on)
-),
+_FIT_SQL = f"""
+with {MAIN_CATEGORY},
 days as (
     select distinct customer_id, purchased_on from kept
-),
-main_category as (
-    -- As in marts.int_customer_dormancy: most purchase-days in 730 days; ties: latest, then name.
-    select customer_id, category
-    from (
-        select customer_id, category, count(*) as days, max(purchased_on) as last_on
-        from kept
-        where purchased_on > cast($fitted_on as date) - 730
-        group by customer_id, category
-    )
-    qualify row_number() over (partition by customer_id order by days desc, last_on desc, category) = 1
 ),
 member as (
     select customer_id, category as model_category from main_category where category <> $pooled
@@ -70,7 +57,7 @@ horizon as (
 ),
 cutoff as (
     -- One horizon back, two, three, four: a single past date would let X jump from week to week.
-    select model_category, horizon_days, cast($fitted_on as date) - step * horizon_days as cutoff
+    select model_category, horizon_days, cast($known_until as date) - step * horizon_days as cutoff
     from horizon
     cross join (select unnest([1, 2, 3, 4]) as step)
 ),
@@ -189,7 +176,7 @@ def fit_tuned_x(
     rows = connection.execute(
         _FIT_SQL,
         {
-            "fitted_on": fitted_on,
+            "known_until": fitted_on,
             "pooled": POOLED,
             "min_customers": min_category_customers,
             "min_horizon_days": min_horizon_days,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from pipelines.dormancy.main_category import MAIN_CATEGORY
 from pipelines.dormancy.tuned_x import POOLED
 
 if TYPE_CHECKING:
@@ -28,20 +29,8 @@ class ValuePrior:
     weight: float
 
 
-_SQL = """
-with kept as (
-    select customer_id, category, purchased_on
-    from core.int_kept_category_day
-    where purchased_on <= $fitted_on and (emptied_on is null or emptied_on > $fitted_on)
-),
-main_category as (
-    select customer_id, category
-    from kept
-    group by customer_id, category
-    qualify row_number() over (
-        partition by customer_id order by count(*) desc, max(purchased_on) desc, category
-    ) = 1
-),
+_SQL = f"""
+with {MAIN_CATEGORY},
 booked as (
     -- Whole cents, so that no sum depends on the order of the rows.
     select
@@ -105,7 +94,7 @@ def fit_value_priors(
         min_customers: categories with fewer customers are pooled.
     """
     rows = con.execute(
-        _SQL, {"fitted_on": fitted_on, "pooled": POOLED, "min_customers": min_customers}
+        _SQL, {"known_until": fitted_on, "pooled": POOLED, "min_customers": min_customers}
     ).fetchall()
     priors = {POOLED: ValuePrior(0.0, MAX_WEIGHT)}
     for category, mean, within, between in rows:

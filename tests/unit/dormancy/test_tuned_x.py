@@ -56,10 +56,11 @@ def search(rows, *, min_customers=1):
         for customer, category, age, emptied in rows
         if age >= 0 and (emptied is None or emptied < 0)
     ]
+    last = {customer: min(age for other, _, age in kept if other == customer) for customer, _, _ in kept}
     days, recent = defaultdict(set), defaultdict(lambda: defaultdict(set))
     for customer, category, age in kept:
         days[customer].add(age)
-        if age < 730:
+        if age - last[customer] < 730:
             recent[customer][category].add(age)
     members = {POOLED: set(days)}
     for customer, by_category in recent.items():
