@@ -294,6 +294,9 @@ select
     cast(horizon_days as integer) as horizon_days,
     cast(null as double) as theta,
     dormant_from_date,
+    cooling_from_date,
+    last_purchase_on,
+    last_activity_on,
     dormancy_state,
     case when as_of_date >= dormant_from_date then dormant_from_date end as dormant_since,
     cast(case
@@ -303,8 +306,6 @@ select
     value_tier,
     expected_value,
     {{ stable_id("e_", ["customer_id", "episode_anchor_on"]) }} as episode_id,
-    -- No rule of evidence is read yet: saying more than "unknown" would be guesswork.
-    case when as_of_date >= dormant_from_date then 'unknown' end as primary_reason,
     case
         when customer_kind != 'buyer'
             then
