@@ -8,6 +8,7 @@ with touches as (
         channel,
         cast(sent_at as date) as sent_on,
         cast(bounced_at as date) as bounced_on,
+        cast(delivered_at as date) as delivered_on,
         cast(least(opened_at, clicked_at, replied_at) as date) as opened_on,
         cast(unsubscribed_at as date) as unsubscribed_on,
         cast(complained_at as date) as complained_on
@@ -66,7 +67,8 @@ select
     customer_id,
     'bounce' as fact,
     coalesce(bounced_on, sent_on) as happened_on,
-    cast(case when bounced_on is not null then 1 else 0 end as double) as fact_value,
+    -- A message may go out twice under one touch: what arrived once has not bounced.
+    cast(case when bounced_on is not null and delivered_on is null then 1 else 0 end as double) as fact_value,
     cast(null as date) as ends_on,
     cast(null as varchar) as sub_reason,
     'core.touch' as source_table,

@@ -1,6 +1,7 @@
 -- That nothing happened is a fact only where something would have been seen: silence counts from the first day
 -- on which the shop's own logs of contacts and of visits both exist, and from when the customer was first seen.
--- A visit that ended in a purchase is part of the purchase.
+-- A visit that ended in a purchase is part of the purchase. Who never bought, was never written to and never
+-- came by has nothing that could fade.
 with sleepers as (
 
     select * from {{ ref("int_sleeper") }}
@@ -35,12 +36,6 @@ signs as (
             visits.customer_id = purchases.customer_id
             and cast(visits.started_at as date) = purchases.purchased_on
     where visits.customer_id is not null and purchases.customer_id is null
-    union
-    select
-        customer_id,
-        cast(opened_at as date) as seen_on
-    from {{ ref("ticket") }}
-    where customer_id is not null
 
 ),
 
@@ -59,12 +54,13 @@ silence as (
         sleepers.as_of_date,
         sleepers.customer_id,
         sleepers.asleep_on,
+        sleepers.last_purchase_on,
         max(signs.seen_on) filter (where signs.seen_on <= sleepers.asleep_on) as last_on,
         count(signs.seen_on) filter (where signs.seen_on > sleepers.asleep_on) as signs_since
     from sleepers
     left join signs
         on sleepers.customer_id = signs.customer_id and sleepers.as_of_date >= signs.seen_on
-    group by sleepers.as_of_date, sleepers.customer_id, sleepers.asleep_on
+    group by sleepers.as_of_date, sleepers.customer_id, sleepers.asleep_on, sleepers.last_purchase_on
 
 ),
 
@@ -82,6 +78,7 @@ measured as (
     from silence
     cross join logged
     inner join {{ ref("customer") }} as customers on silence.customer_id = customers.customer_id
+    where coalesce(silence.last_purchase_on, silence.last_on) is not null
 
 )
 

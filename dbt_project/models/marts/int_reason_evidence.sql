@@ -43,7 +43,8 @@ observed as (
         sleepers.as_of_date,
         sleepers.customer_id,
         sleepers.anchor_on,
-        sleepers.asleep_on,
+        coalesce(sleepers.last_purchase_on, sleepers.anchor_on) as last_purchase_on,
+        sleepers.until_on,
         cast(null as varchar) as reason,
         events.fact,
         events.happened_on,
@@ -66,7 +67,8 @@ observed as (
         sleepers.as_of_date,
         sleepers.customer_id,
         sleepers.anchor_on,
-        sleepers.asleep_on,
+        coalesce(sleepers.last_purchase_on, sleepers.anchor_on) as last_purchase_on,
+        sleepers.until_on,
         answers.reason,
         answers.fact,
         answers.happened_on,
@@ -87,7 +89,8 @@ observed as (
             sleepers.as_of_date,
             sleepers.customer_id,
             sleepers.anchor_on,
-            sleepers.asleep_on,
+            coalesce(sleepers.last_purchase_on, sleepers.anchor_on) as last_purchase_on,
+        sleepers.until_on,
             cast(null as varchar) as reason,
             facts.fact,
             facts.happened_on,
@@ -119,6 +122,7 @@ within_window as (
         observed.source_key,
         rules.is_stated,
         rules.weight,
+        rules.loss_per_day,
         rules.cap,
         rules.max_inferred_score,
         rules.min_count,
@@ -138,7 +142,7 @@ within_window as (
             and (observed.reason is null or observed.reason = rules.reason)
             and observed.happened_on >= {{ add_days("observed.anchor_on", "rules.from_days") }}
             and observed.happened_on <= {{ add_days(
-                "case rules.until_event when 'asleep' then observed.asleep_on else observed.anchor_on end",
+                "case rules.until_event when 'asleep' then observed.until_on else observed.last_purchase_on end",
                 "rules.until_days",
             ) }}
 
@@ -152,6 +156,20 @@ counted as (
         count(*) over one_rule as pieces
     from within_window
     window one_rule as (partition by as_of_date, customer_id, rule)
+
+),
+
+-- Of two events the later one is nearer to the end: an older one loses, by the day, up to three tenths.
+aged as (
+
+    select
+        * exclude (weight, loss_per_day),
+        cast(weight * (1 - least(0.3, loss_per_day * coalesce({{ days_between(
+            "happened_on",
+            "max(case when loss_per_day > 0 then happened_on end) over (partition by as_of_date, customer_id)",
+        ) }}, 0))) as decimal(6, 4)) as weight
+    from counted
+    where is_hit and hits >= min_count and hits >= coalesce(min_share, 0) * pieces
 
 ),
 
@@ -170,8 +188,7 @@ weighed as (
                 ), 0)
             )
         ) as within_cap
-    from counted
-    where is_hit and hits >= min_count and hits >= coalesce(min_share, 0) * pieces
+    from aged
 
 ),
 
