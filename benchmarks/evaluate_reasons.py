@@ -7,8 +7,8 @@ compared with the truth. Prints a confusion matrix per seed, a table and a line 
 customer that has most of their accounts.
 
 **The label**: the true cause, if it left a trace by the date or the person answered the survey by then; else
-`unknown`, since then nothing tells the cause and to name one would be guesswork. Seven classes. The label is the
-same for both classifiers that are compared.
+`unknown`, since then nothing tells the cause and to name one would be guesswork. Seven classes. The label is
+the same for both classifiers that are compared.
 
 **Ours** is `primary_reason`. **The best possible** one knows the generator's rates and sees what was laid
 without its noise: which traces there are and when, true or decoy it cannot see, and what the survey said. It
@@ -61,6 +61,7 @@ class Sleeper:
         reason: ours.
         sub_reason: the true finer reason.
         our_sub_reason: ours.
+        is_buyer: the files have a kept purchase of theirs.
     """
 
     cause: str
@@ -70,6 +71,7 @@ class Sleeper:
     reason: str
     sub_reason: str | None
     our_sub_reason: str | None
+    is_buyer: bool
 
     @property
     def label(self) -> str:
@@ -164,7 +166,8 @@ def read_sleepers(warehouse: Path, truth: Path) -> list[Sleeper]:
                     and cast(answers.answered_at as date) <= (select any_value(as_of_date) from dormancy)
             )
             select sleep.cause, coalesce(traces, []), coalesce(has_true_trace, false), answers.reason_code,
-                answers.day, dormancy.primary_reason, sleep.sub_reason, reasons.sub_reason
+                answers.day, dormancy.primary_reason, sleep.sub_reason, reasons.sub_reason,
+                dormancy.customer_kind = 'buyer'
             from sleep
             inner join known using (person_no)
             inner join dormancy using (customer_id)
@@ -186,8 +189,9 @@ def read_sleepers(warehouse: Path, truth: Path) -> list[Sleeper]:
             reason=reason,
             sub_reason=sub_reason,
             our_sub_reason=ours,
+            is_buyer=is_buyer,
         )
-        for cause, traces, has_true_trace, code, day, reason, sub_reason, ours in rows
+        for cause, traces, has_true_trace, code, day, reason, sub_reason, ours, is_buyer in rows
     ]
 
 
@@ -211,14 +215,16 @@ def evaluate(home: Path) -> dict[str, object]:
     """The figures of a finished run's home.
 
     Returns:
-        sleepers, macro_f1 (ours), best_macro_f1, ratio, share of those without any trace or answer who get
-        `unknown` (unknown_without_evidence), share of right finer reasons among delivery, product and service
-        where the reason is right (sub_reason_right), both confusion matrices (rows are the truth).
+        sleepers, macro_f1 (ours), best_macro_f1, ratio; buyers and buyers_ratio, the same of those of whom
+        the files have a purchase (of the others most traces are in no file: a coupon that was never used, a
+        silence after nothing); share of those without any trace or answer who get `unknown`
+        (unknown_without_evidence); share of right finer reasons where bad experience is named rightly
+        (sub_reason_right); both confusion matrices (rows are the truth).
     """
     sleepers = read_sleepers(home / "warehouse" / "winback.duckdb", home / "demo_truth")
-    labels = [each.label for each in sleepers]
-    ours = confusion(labels, [each.reason for each in sleepers])
-    best = confusion(labels, [best_class(each.traces, each.answer) for each in sleepers])
+    ours, best = _matrices(sleepers)
+    buyers = [each for each in sleepers if each.is_buyer]
+    buyers_ours, buyers_best = _matrices(buyers)
     bare = [each.reason for each in sleepers if not each.traces and not each.answer]
     told = [
         each.sub_reason == each.our_sub_reason
@@ -230,12 +236,23 @@ def evaluate(home: Path) -> dict[str, object]:
         "macro_f1": macro_f1(ours),
         "best_macro_f1": macro_f1(best),
         "ratio": macro_f1(ours) / macro_f1(best),
+        "buyers": len(buyers),
+        "buyers_ratio": macro_f1(buyers_ours) / macro_f1(buyers_best),
         "without_evidence": len(bare),
         "unknown_without_evidence": bare.count(UNKNOWN) / max(len(bare), 1),
         "sub_reason_right": sum(told) / max(len(told), 1),
         "confusion": ours.tolist(),
         "best_confusion": best.tolist(),
     }
+
+
+def _matrices(sleepers: Sequence[Sleeper]) -> tuple[np.ndarray, np.ndarray]:
+    """Ours and the best possible one's."""
+    labels = [each.label for each in sleepers]
+    return (
+        confusion(labels, [each.reason for each in sleepers]),
+        confusion(labels, [best_class(each.traces, each.answer) for each in sleepers]),
+    )
 
 
 def build(home: Path, seed: int, customers: int) -> None:
@@ -287,8 +304,8 @@ def _matrix(result: dict[str, object]) -> str:
 def _table(results: dict[int, dict[str, object]]) -> str:
     lines = [f"{'seed':>28}" + "".join(f"{seed:>12}" for seed in results)]
     for metric in (
-        "sleepers", "macro_f1", "best_macro_f1", "ratio", "without_evidence", "unknown_without_evidence",
-        "sub_reason_right",
+        "sleepers", "macro_f1", "best_macro_f1", "ratio", "buyers", "buyers_ratio", "without_evidence",
+        "unknown_without_evidence", "sub_reason_right",
     ):  # fmt: skip
         cells = "".join(
             f"{value:>12.4f}" if isinstance(value, float) else f"{value:>12}"

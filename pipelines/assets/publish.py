@@ -143,7 +143,7 @@ def snapshots(manifest: Path, keep: Literal["history", "newest"] = "history") ->
     """Schema, name and date column of the tables whose old dates are let go.
 
     Args:
-        manifest: the parsed dbt project; `meta: {keep: ...}` of a model says for how long, `history` by default.
+        manifest: the parsed dbt project; `meta: {keep: ...}` of a model says how long, by default `history`.
         keep: those that are kept for the profile's `history_days`, or the newest date's alone. Month-ends of
             both stay; a model with `keep: forever` is in neither.
     """

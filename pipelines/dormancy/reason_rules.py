@@ -1,7 +1,8 @@
 """The seeds that say what counts as evidence for a reason, checked before a run uses them.
 
-Marketers edit `reason.csv`, `reason_rule.csv` and `survey_answer.csv`. A slip there would not stop dbt: a fact
-with a typing error matches nothing, and a weight of 5 outweighs every answer. So a run starts with this check.
+Marketers edit `reason.csv`, `reason_rule.csv` and `survey_answer.csv`. A slip there would not stop dbt: a
+fact with a typing error matches nothing, and a weight of 5 outweighs every answer. So this check comes before
+dbt loads them.
 """
 
 from __future__ import annotations
@@ -103,7 +104,9 @@ def _check_reasons(file: Path) -> dict[str, Decimal]:
     _once(file, rows, "reason")
     missing = [reason for reason in REASONS if reason not in {row["reason"] for _, row in rows}]
     if missing:
-        raise ConfigError(f"{file}: reason: {', '.join(missing)} is missing; each of {', '.join(REASONS)} stands once")
+        raise ConfigError(
+            f"{file}: reason: {', '.join(missing)} is missing; each of {', '.join(REASONS)} stands once"
+        )
     for number, row in rows:
         if row["reason"] != "unknown" and Decimal(row["min_score"]) <= 0:
             raise _Place(file, number, "min_score", row["min_score"]).error(
@@ -134,7 +137,9 @@ def _check_rules(file: Path, limits: dict[str, Decimal]) -> None:
     for number, row in rows:
         weight, cap = Decimal(row["weight"]), Decimal(row["cap"])
         if weight <= 0:
-            raise _Place(file, number, "weight", row["weight"]).error("above 0 and up to 1; remove the row instead")
+            raise _Place(file, number, "weight", row["weight"]).error(
+                "above 0 and up to 1; remove the row instead"
+            )
         if cap < weight:
             raise _Place(file, number, "cap", row["cap"]).error(f"{row['weight']} (the weight) to 1")
         if row["until_event"] == "last_purchase" and int(row["until_days"]) > 0:
@@ -148,7 +153,9 @@ def _check_rules(file: Path, limits: dict[str, Decimal]) -> None:
         if row["fact"] == STATED:
             _check_answer_rule(file, number, row, limits)
         elif not row["threshold"]:
-            raise _Place(file, number, "threshold", row["threshold"]).error(f"a number for the fact {row['fact']}")
+            raise _Place(file, number, "threshold", row["threshold"]).error(
+                f"a number for the fact {row['fact']}"
+            )
 
 
 def _check_answer_rule(file: Path, number: int, row: dict[str, str], limits: dict[str, Decimal]) -> None:
@@ -157,7 +164,8 @@ def _check_answer_rule(file: Path, number: int, row: dict[str, str], limits: dic
     highest = max(limits.values())
     if Decimal(row["weight"]) <= highest:
         raise _Place(file, number, "weight", row["weight"]).error(
-            f"above {highest} (the largest max_inferred_score of reason.csv) and up to 1: an answer outweighs inference"
+            f"above {highest} (the largest max_inferred_score of reason.csv) and up to 1: "
+            "an answer outweighs inference"
         )
 
 
@@ -180,13 +188,15 @@ def _rows(file: Path, columns: dict[str, _Check]) -> Iterator[tuple[int, dict[st
         reader = csv.DictReader(handle)
         if list(reader.fieldnames or ()) != list(columns):
             raise ConfigError(
-                f"{file}: row 1: the columns are {','.join(reader.fieldnames or ())}; accepted: {','.join(columns)}"
+                f"{file}: row 1: the columns are {','.join(reader.fieldnames or ())}; "
+                f"accepted: {','.join(columns)}"
             )
         for row in reader:
             number = reader.line_num
             if None in row or None in row.values():
                 raise ConfigError(
-                    f"{file}: row {number}: it has not {len(columns)} cells; a text with a comma stands in quotes"
+                    f"{file}: row {number}: it has not {len(columns)} cells; "
+                    "a text with a comma stands in quotes"
                 )
             for column, check in columns.items():
                 check(_Place(file, number, column, row[column]))

@@ -42,7 +42,9 @@ def test_the_published_evidence_adds_up_to_the_score(demo: DemoHome) -> None:
     for score, evidence in found:
         pieces = json.loads(evidence)
         assert sum(Decimal(str(piece["contribution"])) for piece in pieces) == Decimal(str(score))
-        assert {"fact", "value", "source_table", "source_key"} <= {key for piece in pieces for key in piece} or not pieces
+        assert {"fact", "value", "source_table", "source_key"} <= {
+            key for piece in pieces for key in piece
+        } or not pieces
         contributions = [piece["contribution"] for piece in pieces]
         assert contributions == sorted(contributions, reverse=True)
 

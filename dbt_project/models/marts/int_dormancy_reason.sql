@@ -32,7 +32,7 @@ scored as (
         as_of_date,
         customer_id,
         reason,
-        first(sub_reason order by sub_reason is null, score desc, sub_reason) as sub_reason,
+        first(sub_reason order by sub_reason is null asc, score desc, sub_reason asc) as sub_reason,
         sum(score) as score
     from by_sub_reason
     group by as_of_date, customer_id, reason

@@ -57,13 +57,11 @@ followed as (
 
 calendar_month as (
 
-    -- A whole year, or a category would look seasonal for want of a past.
     select
         judged_on,
         category,
         extract(month from purchased_on) as month_no,
-        count(*) as purchase_days,
-        min(purchased_on) as first_on
+        count(*) as purchase_days
     from category_days
     group by judged_on, category, extract(month from purchased_on)
 
@@ -74,7 +72,7 @@ running as (
     select
         *,
         sum(purchase_days) over (
-            partition by judged_on, category order by purchase_days desc, month_no
+            partition by judged_on, category order by purchase_days desc, month_no asc
             rows between unbounded preceding and current row
         ) - purchase_days as days_before,
         sum(purchase_days) over (partition by judged_on, category) as days_in_all
@@ -116,6 +114,7 @@ trait as (
     inner join followed on dates.judged_on = followed.judged_on
     inner join season on followed.judged_on = season.judged_on and followed.category = season.category
     inner join history on dates.judged_on = history.judged_on
+    -- Some thirty purchases, and a whole year: a category would look seasonal for want of a past.
     where followed.purchase_days >= 30 and history.first_on <= {{ add_days("dates.judged_on", -365) }}
 
 ),
@@ -133,7 +132,7 @@ bought as (
     inner join {{ ref("int_purchase_line") }} as lines
         on
             sleepers.customer_id = lines.customer_id
-            and lines.purchased_on <= sleepers.last_purchase_on
+            and sleepers.last_purchase_on >= lines.purchased_on
             and (lines.emptied_on is null or sleepers.as_of_date < lines.emptied_on)
     where lines.category != 'all'
     group by

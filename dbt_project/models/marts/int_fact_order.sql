@@ -76,7 +76,7 @@ price_rise as (
     inner join bought
         on
             price_step.product_id = bought.product_id
-            and bought.ordered_on <= price_step.known_on
+            and price_step.known_on >= bought.ordered_on
             and bought.ordered_on > {{ add_days("price_step.known_on", -365) }}
     where price_step.price_before > 0 and price_step.list_price > price_step.price_before
     group by

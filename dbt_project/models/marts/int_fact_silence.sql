@@ -10,10 +10,11 @@ with sleepers as (
 
 logged as (
 
-    select greatest(
-        (select min(contacted_on) from {{ ref("int_contact_day") }}),
-        (select min(cast(started_at as date)) from {{ ref("session") }})
-    ) as logged_from
+    select
+        greatest(
+            (select min(contacted_on) from {{ ref("int_contact_day") }}),
+            (select min(cast(started_at as date)) from {{ ref("session") }})
+        ) as logged_from
     where
         exists (select 1 from {{ ref("int_contact_day") }})
         and exists (select 1 from {{ ref("session") }})

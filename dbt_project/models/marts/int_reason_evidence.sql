@@ -90,7 +90,7 @@ observed as (
             sleepers.customer_id,
             sleepers.anchor_on,
             coalesce(sleepers.last_purchase_on, sleepers.anchor_on) as last_purchase_on,
-        sleepers.until_on,
+            sleepers.until_on,
             cast(null as varchar) as reason,
             facts.fact,
             facts.happened_on,

@@ -49,48 +49,64 @@ def test_every_fact_is_made_by_a_model_and_used_by_a_rule():
     made = {
         fact
         for model in models
-        for fact in re.findall(r"'(\w+)'", " ".join(re.findall(r"[^\n]* as fact,|case [^\n]*end as fact,", model.read_text("utf-8"))))
+        for fact in re.findall(
+            r"'(\w+)'",
+            " ".join(re.findall(r"[^\n]* as fact,|case [^\n]*end as fact,", model.read_text("utf-8"))),
+        )
     }
     assert used == set(FACTS)
     assert made == set(FACTS)
 
 
 @pytest.mark.parametrize(
-    ("file", "key", "column", "value", "accepted"),
+    ("slip", "accepted"),
     [
-        ("reason.csv", "brand_fade", "reason", "brand_fading", "bad_experience, need_satisfied"),
-        ("reason.csv", "brand_fade", "reason", "bad_experience", "each value once; row 2 has it too"),
-        ("reason.csv", "brand_fade", "min_score", "35 %", "a number from 0 to 1"),
-        ("reason.csv", "brand_fade", "min_score", "0", "above 0 for every reason but unknown"),
-        ("reason.csv", "brand_fade", "max_inferred_score", "1.2", "a number from 0 to 1"),
-        ("reason.csv", "brand_fade", "precedence", "first", "a whole number from 1 to 99"),
-        ("reason.csv", "brand_fade", "description", " ", "a text"),
-        ("reason_rule.csv", "complaint", "rule", "", "a text"),
-        ("reason_rule.csv", "complaint", "rule", "low_rating", "each value once"),
-        ("reason_rule.csv", "complaint", "reason", "unknown", "bad_experience, need_satisfied"),
-        ("reason_rule.csv", "complaint", "fact", "complaints", "survey_answer, complaint, ticket_rating"),
-        ("reason_rule.csv", "complaint", "from_days", "30", "a whole number from -3650 to 0"),
-        ("reason_rule.csv", "complaint", "from_days", "-1.5", "a whole number from -3650 to 0"),
-        ("reason_rule.csv", "complaint", "until_event", "today", "last_purchase, asleep"),
-        ("reason_rule.csv", "coupons", "until_days", "5", "0 or less when the window ends by the last purchase"),
-        ("reason_rule.csv", "coupons", "until_days", "-301", "-300 (from_days) to 0"),
-        ("reason_rule.csv", "complaint", "threshold", "", "a number for the fact complaint"),
-        ("reason_rule.csv", "complaint", "threshold", "nan", "a number from 0 to 100000"),
-        ("reason_rule.csv", "complaint", "min_count", "0", "a whole number from 1 to 1000"),
-        ("reason_rule.csv", "bounces", "min_share", "50", "a number from 0 to 1"),
-        ("reason_rule.csv", "complaint", "weight", "0", "above 0 and up to 1; remove the row instead"),
-        ("reason_rule.csv", "complaint", "weight", "5", "a number from 0 to 1"),
-        ("reason_rule.csv", "complaint", "weight", "0.12345", "four decimals at most"),
-        ("reason_rule.csv", "complaint", "cap", "0.4", "0.5 (the weight) to 1"),
-        ("reason_rule.csv", "complaint", "loss_per_day", "1", "a number from 0 to 0.3"),
-        ("reason_rule.csv", "survey_brand_fade", "weight", "0.8", "above 0.8 (the largest max_inferred_score"),
-        ("reason_rule.csv", "survey_brand_fade", "threshold", "1", "nothing: an answer has no threshold"),
-        ("survey_answer.csv", "price", "reason", "price", "bad_experience, need_satisfied"),
-        ("survey_answer.csv", "price", "reason_code", "Price", "the shop's code in lower case"),
-        ("survey_answer.csv", "price", "reason_code", "price_rise", "each value once"),
+        (("reason.csv", "brand_fade", "reason", "brand_fading"), "bad_experience, need_satisfied"),
+        (("reason.csv", "brand_fade", "reason", "bad_experience"), "each value once; row 2 has it too"),
+        (("reason.csv", "brand_fade", "min_score", "35 %"), "a number from 0 to 1"),
+        (("reason.csv", "brand_fade", "min_score", "0"), "above 0 for every reason but unknown"),
+        (("reason.csv", "brand_fade", "max_inferred_score", "1.2"), "a number from 0 to 1"),
+        (("reason.csv", "brand_fade", "precedence", "first"), "a whole number from 1 to 99"),
+        (("reason.csv", "brand_fade", "description", " "), "a text"),
+        (("reason_rule.csv", "complaint", "rule", ""), "a text"),
+        (("reason_rule.csv", "complaint", "rule", "low_rating"), "each value once"),
+        (("reason_rule.csv", "complaint", "reason", "unknown"), "bad_experience, need_satisfied"),
+        (("reason_rule.csv", "complaint", "fact", "complaints"), "survey_answer, complaint, ticket_rating"),
+        (("reason_rule.csv", "complaint", "from_days", "30"), "a whole number from -3650 to 0"),
+        (("reason_rule.csv", "complaint", "from_days", "-1.5"), "a whole number from -3650 to 0"),
+        (("reason_rule.csv", "complaint", "until_event", "today"), "last_purchase, asleep"),
+        (
+            "reason_rule.csv",
+            "coupons",
+            "until_days",
+            "5",
+            "0 or less when the window ends by the last purchase",
+        ),
+        (("reason_rule.csv", "coupons", "until_days", "-301"), "-300 (from_days) to 0"),
+        (("reason_rule.csv", "complaint", "threshold", ""), "a number for the fact complaint"),
+        (("reason_rule.csv", "complaint", "threshold", "nan"), "a number from 0 to 100000"),
+        (("reason_rule.csv", "complaint", "min_count", "0"), "a whole number from 1 to 1000"),
+        (("reason_rule.csv", "bounces", "min_share", "50"), "a number from 0 to 1"),
+        (("reason_rule.csv", "complaint", "weight", "0"), "above 0 and up to 1; remove the row instead"),
+        (("reason_rule.csv", "complaint", "weight", "5"), "a number from 0 to 1"),
+        (("reason_rule.csv", "complaint", "weight", "0.12345"), "four decimals at most"),
+        (("reason_rule.csv", "complaint", "cap", "0.4"), "0.5 (the weight) to 1"),
+        (("reason_rule.csv", "complaint", "loss_per_day", "1"), "a number from 0 to 0.3"),
+        (
+            "reason_rule.csv",
+            "survey_brand_fade",
+            "weight",
+            "0.8",
+            "above 0.8 (the largest max_inferred_score",
+        ),
+        (("reason_rule.csv", "survey_brand_fade", "threshold", "1"), "nothing: an answer has no threshold"),
+        (("survey_answer.csv", "price", "reason", "price"), "bad_experience, need_satisfied"),
+        (("survey_answer.csv", "price", "reason_code", "Price"), "the shop's code in lower case"),
+        (("survey_answer.csv", "price", "reason_code", "price_rise"), "each value once"),
     ],
 )
-def test_a_slip_is_named_with_its_place_and_what_is_accepted(policy, file, key, column, value, accepted):
+def test_a_slip_is_named_with_its_place_and_what_is_accepted(policy, slip, accepted):
+    file, key, column, value = slip
     number = change(policy / file, key, **{column: value})
 
     with pytest.raises(ConfigError) as caught:
@@ -105,7 +121,9 @@ def test_a_slip_is_named_with_its_place_and_what_is_accepted(policy, file, key, 
 
 def test_a_reason_that_is_missing_is_named(policy):
     file = policy / "reason.csv"
-    file.write_text("".join(line for line in file.read_text("utf-8").splitlines(True) if "unknown" not in line), "utf-8")
+    file.write_text(
+        "".join(line for line in file.read_text("utf-8").splitlines(True) if "unknown" not in line), "utf-8"
+    )
 
     with pytest.raises(ConfigError, match=r"reason\.csv: reason: unknown is missing"):
         check_reason_seeds(policy)
