@@ -1,39 +1,28 @@
--- A reason's score is the sum of its evidence, to the last digit, and nothing else has a score.
-with summed as (
+{{ config(meta={"dagster": {"ref": {"name": "dormancy_reason"}}}) }}
+
+-- A reason's score is the sum of the evidence that stands beside it, to the last digit, and is not above 1.
+with pieces as (
 
     select
-        as_of_date,
-        customer_id,
-        reason,
-        sum(contribution) as score
-    from {{ ref("int_reason_evidence") }}
-    group by as_of_date, customer_id, reason
-
-),
-
-scored as (
-
-    select
-        as_of_date,
-        customer_id,
-        reason,
-        cast(score as decimal(6, 4)) as score
-    from {{ ref("int_dormancy_reason") }}
+        reasons.as_of_date,
+        reasons.customer_id,
+        reasons.reason,
+        sum(cast(json_extract_string(pieces.value, '$.contribution') as decimal(6, 4))) as score
+    from {{ ref("dormancy_reason") }} as reasons, json_each(reasons.evidence) as pieces
+    group by reasons.as_of_date, reasons.customer_id, reasons.reason
 
 )
 
 select
-    coalesce(scored.as_of_date, summed.as_of_date) as as_of_date,
-    coalesce(scored.customer_id, summed.customer_id) as customer_id,
-    coalesce(scored.reason, summed.reason) as reason,
-    scored.score,
-    summed.score as evidence_score
-from scored
-full outer join summed
+    reasons.as_of_date,
+    reasons.customer_id,
+    reasons.reason,
+    reasons.score,
+    pieces.score as evidence_score
+from {{ ref("dormancy_reason") }} as reasons
+left join pieces
     on
-        scored.as_of_date = summed.as_of_date
-        and scored.customer_id = summed.customer_id
-        and scored.reason = summed.reason
-where
-    coalesce(scored.score, -1) != coalesce(summed.score, 0)
-    or scored.score > 1
+        reasons.as_of_date = pieces.as_of_date
+        and reasons.customer_id = pieces.customer_id
+        and reasons.reason = pieces.reason
+where cast(reasons.score as decimal(6, 4)) != coalesce(pieces.score, 0) or reasons.score > 1
