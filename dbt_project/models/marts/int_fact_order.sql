@@ -64,6 +64,15 @@ price_step as (
 
 ),
 
+-- Prices move all the time; only rises that a rule asks for are worth looking up who bought the product.
+wanted as (
+
+    select min(threshold) as rise
+    from {{ ref("reason_rule") }}
+    where fact = 'price_rise'
+
+),
+
 price_rise as (
 
     select
@@ -78,7 +87,10 @@ price_rise as (
             price_step.product_id = bought.product_id
             and price_step.known_on >= bought.ordered_on
             and bought.ordered_on > {{ add_days("price_step.known_on", -365) }}
-    where price_step.price_before > 0 and price_step.list_price > price_step.price_before
+    cross join wanted
+    where
+        price_step.price_before > 0
+        and price_step.list_price / price_step.price_before - 1 >= wanted.rise
     group by
         bought.customer_id, price_step.known_on, price_step.product_id, price_step.list_price,
         price_step.price_before
