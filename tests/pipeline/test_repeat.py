@@ -3,7 +3,18 @@
 from datetime import date
 
 import pytest
-from story import DATE_COLUMNS, MID, MONDAY, MONTH_END, SATURDAY, SNAPSHOTS, SUNDAY, Moment, Story
+from story import (
+    DATE_COLUMNS,
+    MID,
+    MONDAY,
+    MONTH_END,
+    NEWEST_ONLY,
+    SATURDAY,
+    SNAPSHOTS,
+    SUNDAY,
+    Moment,
+    Story,
+)
 
 pytestmark = pytest.mark.xdist_group("story")
 
@@ -44,7 +55,7 @@ def test_an_earlier_date_adds_its_own_rows_and_touches_no_others(
 ) -> None:
     added = {table: {day} for table in DATE_COLUMNS} | {"marts.dormancy_model": {fitted_on}}
     # MID is beyond retention, so the run after it lets its snapshots go.
-    gone = {table: {MID} for table in SNAPSHOTS} if before == "mid" else {}
+    gone = {table: {MID} for table in (*SNAPSHOTS, *NEWEST_ONLY)} if before == "mid" else {}
     assert _dates_of_rows_in(story[after], but_not_in=story[before]) == added
     assert _dates_of_rows_in(story[before], but_not_in=story[after]) == gone
 
@@ -94,4 +105,6 @@ def test_a_date_beyond_retention_is_let_go_and_its_movements_stay(story: Story) 
     end = story["month end"]
     for table in SNAPSHOTS:
         assert end.dates(table) == {MONTH_END, *SENT_IN_ORDER}, table
+    for table in NEWEST_ONLY:
+        assert end.dates(table) == {MONTH_END, SENT_IN_ORDER[-1]}, table
     assert end.dates("marts.segment_movement") == {MID, MONTH_END, *SENT_IN_ORDER}
