@@ -16,18 +16,6 @@ with kept_dates as (
         as_of_date = (select max(as_of_date) from {{ ref("int_reported_date") }})
         or as_of_date = last_day(as_of_date)
 
-),
-
-evidence as (
-
-    select
-        as_of_date,
-        customer_id,
-        reason,
-        {{ evidence_list() }} as evidence
-    from {{ ref("int_reason_evidence") }}
-    group by as_of_date, customer_id, reason
-
 )
 
 select
@@ -37,11 +25,6 @@ select
     reasons.sub_reason,
     reasons.score,
     reasons.rank,
-    coalesce(evidence.evidence, '[]') as evidence
+    reasons.evidence
 from {{ ref("int_dormancy_reason") }} as reasons
 inner join kept_dates on reasons.as_of_date = kept_dates.as_of_date
-left join evidence
-    on
-        reasons.as_of_date = evidence.as_of_date
-        and reasons.customer_id = evidence.customer_id
-        and reasons.reason = evidence.reason

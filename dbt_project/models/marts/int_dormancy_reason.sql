@@ -12,16 +12,14 @@ reasons as (
 
 ),
 
-by_sub_reason as (
+pieces as (
 
     select
-        as_of_date,
-        customer_id,
-        reason,
-        sub_reason,
-        sum(contribution) as score
+        *,
+        sum(contribution) over (
+            partition by as_of_date, customer_id, reason, sub_reason
+        ) as sub_reason_score
     from {{ ref("int_reason_evidence") }}
-    group by as_of_date, customer_id, reason, sub_reason
 
 ),
 
@@ -32,9 +30,10 @@ scored as (
         as_of_date,
         customer_id,
         reason,
-        first(sub_reason order by sub_reason is null asc, score desc, sub_reason asc) as sub_reason,
-        sum(score) as score
-    from by_sub_reason
+        first(sub_reason order by sub_reason is null asc, sub_reason_score desc, sub_reason asc) as sub_reason,
+        sum(contribution) as score,
+        {{ evidence_list() }} as evidence
+    from pieces
     group by as_of_date, customer_id, reason
 
 ),
@@ -47,6 +46,7 @@ judged as (
         scored.reason,
         scored.sub_reason,
         scored.score,
+        scored.evidence,
         scored.score >= reasons.min_score as suffices,
         reasons.precedence
     from scored
@@ -72,6 +72,7 @@ everyone as (
         reason,
         sub_reason,
         score,
+        evidence,
         case when suffices then 1 else 3 end as tier,
         precedence
     from judged
@@ -82,6 +83,7 @@ everyone as (
         'unknown' as reason,
         cast(null as varchar) as sub_reason,
         cast(0 as decimal(6, 4)) as score,
+        '[]' as evidence,
         2 as tier,
         0 as precedence
     from sleepers
@@ -99,5 +101,6 @@ select
     cast(score as double) as score,
     cast(row_number() over (
         partition by as_of_date, customer_id order by tier asc, score desc, precedence asc
-    ) as integer) as rank
+    ) as integer) as rank,
+    evidence
 from everyone

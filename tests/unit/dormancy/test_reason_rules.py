@@ -76,10 +76,7 @@ def test_every_fact_is_made_by_a_model_and_used_by_a_rule():
         (("reason_rule.csv", "complaint", "from_days", "-1.5"), "a whole number from -3650 to 0"),
         (("reason_rule.csv", "complaint", "until_event", "today"), "last_purchase, asleep"),
         (
-            "reason_rule.csv",
-            "coupons",
-            "until_days",
-            "5",
+            ("reason_rule.csv", "coupons", "until_days", "5"),
             "0 or less when the window ends by the last purchase",
         ),
         (("reason_rule.csv", "coupons", "until_days", "-301"), "-300 (from_days) to 0"),
@@ -93,10 +90,7 @@ def test_every_fact_is_made_by_a_model_and_used_by_a_rule():
         (("reason_rule.csv", "complaint", "cap", "0.4"), "0.5 (the weight) to 1"),
         (("reason_rule.csv", "complaint", "loss_per_day", "1"), "a number from 0 to 0.3"),
         (
-            "reason_rule.csv",
-            "survey_brand_fade",
-            "weight",
-            "0.8",
+            ("reason_rule.csv", "survey_brand_fade", "weight", "0.8"),
             "above 0.8 (the largest max_inferred_score",
         ),
         (("reason_rule.csv", "survey_brand_fade", "threshold", "1"), "nothing: an answer has no threshold"),
