@@ -1,7 +1,7 @@
-"""How right the reasons are: `python benchmarks/evaluate_reasons.py`.
+"""How right the reasons are: the section `reasons` of `evaluate_dormancy.py`.
 
 For each seed a demo shop is written and run for its last date; the primary reasons of the sleepers are then
-compared with the truth. Prints a confusion matrix per seed, a table and a line of JSON.
+compared with the truth.
 
 **Who counts**: people who truly dropped out and whose customer the mart calls asleep, once each, by the
 customer that has most of their accounts.
@@ -17,8 +17,6 @@ it from being always right; ours has the traces to find as well, among ordinary 
 The ratio of the two macro-F1 is the measure; the target is 0.9.
 """
 
-import argparse
-import json
 import os
 import subprocess
 import sys
@@ -272,23 +270,30 @@ def build(home: Path, seed: int, customers: int) -> None:
         raise SystemExit(f"the run of seed {seed} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="*", default=list(SEEDS))
-    parser.add_argument("--customers", type=int, default=5_000)
-    parser.add_argument("--keep", type=Path, help="a folder in which the shops stay")
-    given = parser.parse_args(arguments)
-    results = {}
-    for seed in given.seeds:
-        with TemporaryDirectory(prefix="winback-reasons-") as temporary:
-            home = (given.keep or Path(temporary)) / str(seed)
-            if not (home / "warehouse" / "winback.duckdb").is_file():
-                build(home, seed, given.customers)
-            results[seed] = evaluate(home)
-        print(f"seed {seed}\n{_matrix(results[seed])}\n", flush=True)
-    print(_table(results))
-    print(json.dumps({"customers": given.customers, "seeds": results}))
+@dataclass(frozen=True)
+class Evaluated:
+    """A seed's figures, confusion matrix as a table, and counts by true and named reason."""
+
+    figures: dict[str, float]
+    matrix: str
+    counts: Counter[tuple[str, str]]
+
+
+def evaluate_seed(seed: int, customers: int) -> Evaluated:
+    """Make a seed's shop, run its last date and judge its reasons."""
+    with TemporaryDirectory(prefix="winback-reasons-") as temporary:
+        home = Path(temporary) / str(seed)
+        build(home, seed, customers)
+        result = evaluate(home)
+    counts = Counter(
+        {
+            (true, named): count
+            for true, row in zip(CLASSES, result["confusion"], strict=True)
+            for named, count in zip(CLASSES, row, strict=True)
+        }
+    )
+    figures = {name: value for name, value in result.items() if not name.endswith("confusion")}
+    return Evaluated(figures, _matrix(result), counts)
 
 
 def _matrix(result: dict[str, object]) -> str:
@@ -299,21 +304,3 @@ def _matrix(result: dict[str, object]) -> str:
         for name, row in zip(CLASSES, matrix, strict=True)
     ]
     return "\n".join([head, *rows])
-
-
-def _table(results: dict[int, dict[str, object]]) -> str:
-    lines = [f"{'seed':>28}" + "".join(f"{seed:>12}" for seed in results)]
-    for metric in (
-        "sleepers", "macro_f1", "best_macro_f1", "ratio", "buyers", "buyers_ratio", "without_evidence",
-        "unknown_without_evidence", "sub_reason_right",
-    ):  # fmt: skip
-        cells = "".join(
-            f"{value:>12.4f}" if isinstance(value, float) else f"{value:>12}"
-            for value in (found[metric] for found in results.values())
-        )
-        lines.append(f"{metric:>28}{cells}")
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    main()
