@@ -89,7 +89,7 @@ def build_dbt_assets(
             )
             for kind in KINDS:
                 control.write_parquet_view(con, kind.view, fits.files(kind), kind.columns)
-        yield from dbt.build(context)
+        yield from dbt.build(context, intermediates="fqn:winback.marts.int_*")
 
     @dbt_assets(
         name="activation",
