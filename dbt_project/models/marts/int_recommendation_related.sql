@@ -109,23 +109,29 @@ added_up as (
 
 ),
 
-chosen as (
+compared as (
 
     select
         added_up.customer_no,
-        max({{ packed("added_up.millionths", "added_up.neighbour_no") }}, {{ recommendation_setting("list_items") }})
-            filter (where had.product_no is null) as new_ones,
-        max_by(
-            added_up.best_lead,
-            {{ packed("added_up.millionths", "added_up.neighbour_no") }},
-            {{ recommendation_setting("list_items") }}
-        ) filter (where had.product_no is null) as new_leads,
-        list({{ packed("added_up.millionths", "added_up.neighbour_no") }} order by added_up.neighbour_no)
-            filter (where had.is_own) as own_ones,
-        list(added_up.best_lead order by added_up.neighbour_no) filter (where had.is_own) as own_leads
+        {{ packed("added_up.millionths", "added_up.neighbour_no") }} as related,
+        added_up.best_lead,
+        had.product_no is null as is_new,
+        had.is_own
     from added_up
     left join had on added_up.customer_no = had.customer_no and added_up.neighbour_no = had.product_no
-    group by added_up.customer_no
+
+),
+
+chosen as (
+
+    select
+        customer_no,
+        max(related, {{ recommendation_setting("list_items") }}) filter (where is_new) as new_ones,
+        max_by(best_lead, related, {{ recommendation_setting("list_items") }}) filter (where is_new) as new_leads,
+        list(related order by related) filter (where is_own) as own_ones,
+        list(best_lead order by related) filter (where is_own) as own_leads
+    from compared
+    group by customer_no
 
 ),
 
