@@ -44,8 +44,7 @@ evaluate-identity: .venv/dev ## how right the customers are, on demo shops and r
 	@$(BIN)/python benchmarks/evaluate_identity.py
 
 evaluate-dormancy: .venv/dev ## how well sleep is foretold and explained, against targets (WINBACK_REFERENCE_DATA=)
-	@$(BIN)/python benchmarks/evaluate_dormancy.py; first=$$?; \
-		$(BIN)/python benchmarks/evaluate_reasons.py && exit $$first
+	@$(BIN)/python benchmarks/evaluate_dormancy.py
 
 lint: .venv/dev ## check style and types
 	@$(BIN)/ruff check .

@@ -2,15 +2,18 @@
 
 Sections, each with its targets: the fitting code against a published fit (`published`); the chosen method on
 three real shops, beside what it has to beat (`held-out`); the three mixed into one shop (`mixture`); speed
-(`speed`); what customers are worth (`value`). Prints tables, each target with "met" or "MISSED", and a line
-of JSON; ends with 1 if a target is missed. Data sets that are not there are reported as "not evaluated"; how
-they are read is told in benchmarks/dormancy_reference.py.
+(`speed`); what customers are worth (`value`); the reasons of sleep against the truth of demo shops
+(`reasons`, see benchmarks/evaluate_reasons.py). Prints tables, each target with "met" or "MISSED", and a line
+of JSON, and writes a page; ends with 1 if a target is missed. Data sets that are not there are reported as
+"not evaluated"; how they are read is told in benchmarks/dormancy_reference.py.
 """
 
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +24,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "benchmarks")]
 
 import dormancy_speed  # noqa: E402
+import evaluate_reasons  # noqa: E402
 from dormancy_holdout import CHOSEN, ISOTONIC, RECENCY, HeldOut, hold_out  # noqa: E402
+from dormancy_page import calibration_section, confusion_section, methods_section, write_page  # noqa: E402
 from dormancy_reference import (  # noqa: E402
     MIXTURE_CUTOFF,
     SETS,
@@ -33,6 +38,7 @@ from dormancy_reference import (  # noqa: E402
 )
 from dormancy_value import PUBLISHED_GAMMA_GAMMA, fit_gamma_gamma, judge_worth  # noqa: E402
 
+from pipelines.dormancy import metrics  # noqa: E402
 from pipelines.dormancy.bg_nbd import PUBLISHED, fit_bg_nbd  # noqa: E402
 from pipelines.dormancy.tuned_x import POOLED  # noqa: E402
 
@@ -45,6 +51,9 @@ MAX_CALIBRATION_ERROR = {"cdnow": 0.04, "complete_journey": 0.04}
 MAX_AUC_LOSS = 0.005
 MIN_GAIN_OVER_ISOTONIC, MIN_GAIN_OVER_RECENCY = 0.005, 0.03
 MAX_SECONDS = 5.0
+MIN_REASONS_RATIO = 0.9
+
+PAGE = PROJECT / "data" / "reports" / "evaluation"
 
 CDNOW_SAMPLE = "cdnow/cdnow_sample.parquet"
 CDNOW_SUMMARY = "cdnow/cdnow_customers_summary.parquet"
@@ -52,11 +61,45 @@ CDNOW_AMOUNTS = "cdnow/cdnow_customers_summary_with_transactions.parquet"
 
 
 class Report:
-    """What was measured, and which targets were met."""
+    """What was measured, which targets were met, and what the page shows."""
 
     def __init__(self) -> None:
         self.figures: dict[str, float] = {}
         self.missed: list[str] = []
+        self.methods: list[dict[str, object]] = []
+        self.calibration: list[dict[str, object]] = []
+        self.confusion: Counter[tuple[str, str]] = Counter()
+
+    def show(self, data_set: str, found: HeldOut, flagged: int) -> None:
+        """Keep the methods of a held-out window, and the calibration of the chosen one, for the page."""
+        for name in found.scores:
+            precision = found.precision(name, flagged)
+            self.methods.append(
+                {
+                    "data_set": data_set,
+                    "method": name,
+                    "customers": len(found.stayed_away),
+                    "auc": found.auc(name),
+                    "precision_at_equal_count": precision,
+                    "false_flag_rate": 1 - precision,
+                    "calibration_error": found.calibration_error if name == CHOSEN else None,
+                    "chosen": name == CHOSEN,
+                }
+            )
+        for each in metrics.calibration_bins(~found.stayed_away, found.p_active):
+            self.calibration.append({"data_set": data_set, "method": CHOSEN, **asdict(each)})
+
+    def write(self, folder: Path) -> Path:
+        """Write the page of what was asked for."""
+        return write_page(
+            folder,
+            "How well sleep is foretold, and its reasons told",
+            [
+                methods_section(self.methods),
+                calibration_section(self.calibration),
+                confusion_section(self.confusion, note="On demo shops, whose truth is known."),
+            ],
+        )
 
     def at_least(self, what: str, value: float, target: float) -> None:
         """Print a figure that must not be lower than its target."""
@@ -145,6 +188,7 @@ def held_out(con: duckdb.DuckDBPyConnection, loaded: Sequence[ReferenceSet], rep
         found = hold_out(con, chosen.cutoff, chosen.horizon_days)
         rule = next(fit.rule for fit in found.fit.fits if fit.model_category == POOLED)
         _print_methods(found, rule.tuned_x_days)
+        report.show(chosen.title, found, found.flagged_by(rule.tuned_x_days))
         report.at_least(f"{chosen.title}: AUC of the chosen", found.auc(CHOSEN), MIN_AUC[chosen.name])
         best_rule = max(found.auc(RECENCY), found.auc(ISOTONIC))
         report.at_least(
@@ -171,6 +215,8 @@ def mixture(con: duckdb.DuckDBPyConnection, loaded: Sequence[ReferenceSet], repo
         print(f"\nseed {seed}")
         flagged = found.flagged_by(found.best_x_days)
         _print_methods(found, found.best_x_days)
+        if seed == SEEDS[0]:
+            report.show("The three mixed", found, flagged)
         auc = found.auc(CHOSEN)
         gains["isotonic recency"].append(auc - found.auc(ISOTONIC))
         gains["plain recency"].append(auc - found.auc(RECENCY))
@@ -242,6 +288,19 @@ def value(con: duckdb.DuckDBPyConnection, loaded: Sequence[ReferenceSet], report
                 report.figures[f"{of}: ratio"] = round(each.total_ratio, 4)
 
 
+def reasons(report: Report, customers: int) -> None:
+    """Primary reasons on demo shops against their truth, beside the best that the evidence allows."""
+    print(f"\nReasons on demo shops of {customers:,} customers")
+    for seed in evaluate_reasons.SEEDS:
+        found = evaluate_reasons.evaluate_seed(seed, customers)
+        report.confusion += found.counts
+        print(f"\nseed {seed}: {found.figures['sleepers']:,} sleepers\n{found.matrix}")
+        for name in ("macro_f1", "best_macro_f1", "unknown_without_evidence"):
+            report.figures[f"seed {seed}: {name}"] = round(found.figures[name], 6)
+            print(f"  {f'seed {seed}: {name}':<66} {found.figures[name]:>12.4f}")
+        report.at_least(f"seed {seed}: macro-F1 ÷ best possible", found.figures["ratio"], MIN_REASONS_RATIO)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 1 if a target is missed."""
     parser = argparse.ArgumentParser(
@@ -257,11 +316,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "value": partial(value, con, loaded, report),
             "speed": partial(speed, report),
         }
-        parser.add_argument(
-            "--section", nargs="*", choices=("published", *sections), help="these alone; by default all"
-        )
+        parser.add_argument("--customers", type=int, default=5_000, help="size of the demo shops")
+        parser.add_argument("--page", type=Path, default=PAGE, help="folder of the page")
+        every = ("published", *sections, "reasons")
+        parser.add_argument("--section", nargs="*", choices=every, help="these alone; by default all")
         given = parser.parse_args(arguments)
-        asked = given.section or ("published", *sections)
+        asked = given.section or every
         if "published" in asked:
             published(con, given.data, report)
         if {"held-out", "mixture", "value"} & set(asked):
@@ -269,6 +329,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, section in sections.items():
             if name in asked:
                 section()
+    if "reasons" in asked:
+        reasons(report, given.customers)
+    print(f"page: {report.write(given.page)}")
     print(json.dumps({"figures": report.figures, "missed": report.missed}, ensure_ascii=False))
     if report.missed:
         print(f"{len(report.missed)} targets missed: {'; '.join(report.missed)}")

@@ -68,6 +68,17 @@ class RfmSettings(StrictModel):
     high: HighRules = HighRules()
 
 
+def _theta(value: object) -> object:
+    if value == "tuned":
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0.05 <= value <= 0.95:
+        return float(value)
+    raise ValueError("accepted: a number from 0.05 to 0.95, or tuned")
+
+
+Theta = Annotated[Literal["tuned"] | float, PlainValidator(_theta)]
+
+
 class DormancySettings(StrictModel):
     """Settings of the dormancy rule; durations are in days."""
 
@@ -75,7 +86,7 @@ class DormancySettings(StrictModel):
     min_horizon_days: int = Field(default=14, ge=1)
     max_horizon_days: int = Field(default=180, ge=1)
     activity_x_days: int = Field(default=90, ge=1)
-    theta: Annotated[float, Field(ge=0.05, le=0.95)] | Literal["tuned"] = 0.5
+    theta: Theta = 0.5
     """Below this probability of a purchase within the horizon a customer sleeps; `tuned`: by past dates."""
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from pipelines import control
 from pipelines.activation.emission import DECISION_COLUMNS, TOUCH_COLUMNS, EmissionStore
 from pipelines.checks import verdicts
 from pipelines.checks.stages import Stage
+from pipelines.dormancy.reason_rules import check_reason_seeds
 from pipelines.dormancy.store import KINDS, FitStore
 from pipelines.history import MOVEMENT_COLUMNS, History, is_kept, table_exists
 from pipelines.partitions import required_dates_of
@@ -66,6 +67,7 @@ def build_dbt_assets(
         **common,
     )
     def staging(context: AssetExecutionContext, dbt: Dbt) -> Iterator[Any]:
+        check_reason_seeds(settings.dbt_dir / "seeds" / "policy")
         yield from dbt.build(context)
 
     @dbt_assets(name="core", select="fqn:winback.core", backfill_policy=single_run, **common)
@@ -87,7 +89,7 @@ def build_dbt_assets(
             )
             for kind in KINDS:
                 control.write_parquet_view(con, kind.view, fits.files(kind), kind.columns)
-        yield from dbt.build(context)
+        yield from dbt.build(context, intermediates="fqn:winback.marts.int_*")
 
     @dbt_assets(
         name="activation",

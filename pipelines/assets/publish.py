@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dagster import (
     AssetExecutionContext,
@@ -67,6 +67,7 @@ def build_publish(
             # Not before: a rebuild computes the recorded dates again, and movements are published for ever.
             history.record(con, days)
             pruned = prune(con, snapshots(manifest), settings.profile.history_days, days)
+            pruned |= prune(con, snapshots(manifest, keep="newest"), 1, [max(days)])
             report = publish(
                 con,
                 settings.published_file,
@@ -76,7 +77,7 @@ def build_publish(
                 allowed_dates=[*verdicts.passed_dates(con, DATED_STAGES), *_restored(con, history)],
             )
         for table, old in pruned.items():
-            context.log.info(f"{table}: {len(old)} dates beyond {settings.profile.history_days} days let go")
+            context.log.info(f"{table}: {len(old)} dates let go, {old[0]} to {old[-1]}")
         context.log.info(f"published {report.rows:,} rows in {report.seconds:.1f} s: {report.target}")
         return MaterializeResult(
             metadata={
@@ -138,12 +139,18 @@ def published_tables(manifest: Path) -> list[PublishedTable]:
     ]
 
 
-def snapshots(manifest: Path) -> list[tuple[str, str, str]]:
-    """Schema, name and date column of the tables whose old dates are let go."""
+def snapshots(manifest: Path, keep: Literal["history", "newest"] = "history") -> list[tuple[str, str, str]]:
+    """Schema, name and date column of the tables whose old dates are let go.
+
+    Args:
+        manifest: the parsed dbt project; `meta: {keep: ...}` of a model says how long, by default `history`.
+        keep: those that are kept for the profile's `history_days`, or the newest date's alone. Month-ends of
+            both stay; a model with `keep: forever` is in neither.
+    """
     return [
         (node["schema"], node["name"], node["config"]["meta"]["date_column"])
         for node in _published_nodes(manifest)
-        if "date_column" in node["config"]["meta"] and node["config"]["meta"].get("keep") != "forever"
+        if "date_column" in node["config"]["meta"] and node["config"]["meta"].get("keep", "history") == keep
     ]
 
 

@@ -37,6 +37,7 @@ FIT = Kind(
         "model_category": "varchar",
         "method": "varchar",
         "fitted_on": "date",
+        "fit_number": "integer",
         "customers": "integer",
         "k": "integer",
         "r": "double",
@@ -56,7 +57,8 @@ FIT = Kind(
         "value_mean": "double",
     },
 )
-"""What is in use, by category; `marts.dormancy_model` describes the columns."""
+"""What is in use, by category; `marts.dormancy_model` describes the columns. Fits are numbered as they are
+made: a date is judged by those that were there when its own was made, whatever older dates are run later."""
 
 EVALUATION = Kind(
     "dormancy_evaluation",
@@ -126,7 +128,14 @@ class FitStore:
         stamp = {"model_version": fit.model_version, "fitted_on": fit.fitted_on}
         self._write(CALIBRATION, fit.fitted_on, [stamp | dataclasses.asdict(row) for row in fit.foretold])
         self._write(EVALUATION, fit.fitted_on, [stamp | dataclasses.asdict(row) for row in fit.evaluations])
-        self._write(FIT, fit.fitted_on, [stamp | _flat(each) for each in fit.fits])
+        numbered = stamp | {"fit_number": self._last_number() + 1}
+        self._write(FIT, fit.fitted_on, [numbered | _flat(each) for each in fit.fits])
+
+    def _last_number(self) -> int:
+        import polars as pl  # noqa: PLC0415 - see _write
+
+        files = self.files(FIT)
+        return max((pl.read_parquet(file, columns=["fit_number"]).item(0, 0) for file in files), default=0)
 
     def _write(self, kind: Kind, fitted_on: date, rows: Sequence[dict[str, Any]]) -> None:
         import polars as pl  # noqa: PLC0415 - loading the definitions needs no data frames

@@ -37,7 +37,11 @@ from dagster import (
     TableSchema,
 )
 from dagster_dbt import DagsterDbtTranslator
-from dagster_dbt.asset_utils import DBT_INDIRECT_SELECTION_ENV, get_updated_cli_invocation_params_for_context
+from dagster_dbt.asset_utils import (
+    DBT_INDIRECT_SELECTION_ENV,
+    DbtCliInvocationPartialParams,
+    get_updated_cli_invocation_params_for_context,
+)
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from pydantic import Field
 
@@ -289,8 +293,16 @@ class Dbt(ConfigurableResource):  # type: ignore[type-arg]
             dbt_dir=str(settings.dbt_dir), scratch_dir=str(settings.scratch_dir / "dbt"), warehouse=warehouse
         )
 
-    def build(self, context: AssetExecutionContext) -> Iterator[DagsterEvent]:
+    def build(
+        self, context: AssetExecutionContext, *, intermediates: str | None = None
+    ) -> Iterator[DagsterEvent]:
         """Build what the `@dbt_assets` operation of `context` selects, or the part that the run asks for.
+
+        Args:
+            context: of the operation.
+            intermediates: dbt selector of models that hold the dates of the last run only. Where a run asks
+                for a part, those of them that the part reads are built anew before it, or one table
+                materialised alone would be made of another run's dates.
 
         Yields each materialisation (with row count and the schema as it really is) and each check result as
         soon as dbt has it. dbt's unit tests belong to the test suite and are left out.
@@ -303,7 +315,10 @@ class Dbt(ConfigurableResource):  # type: ignore[type-arg]
         parameters = get_updated_cli_invocation_params_for_context(
             context, manifest={}, dagster_dbt_translator=DagsterDbtTranslator()
         )
-        arguments = ["build", *parameters.selection_args, "--exclude-resource-type", "unit_test"]
+        selection = [*parameters.selection_args]
+        if intermediates and context.is_subset:
+            selection = _with_upstream(selection, intermediates)
+        arguments = ["build", *selection, "--exclude-resource-type", "unit_test"]
         # The project is parsed and the results come as events: nobody reads what dbt would write down.
         arguments.append("--no-write-json")
         # A test runs with the last of the tables it compares, when those before it are there.
@@ -321,6 +336,8 @@ class Dbt(ConfigurableResource):  # type: ignore[type-arg]
         with _dbt_at_work, _environment(environment), self.warehouse.connect() as connection:
             for message in invocation.messages():
                 _report(context, message)
+                if message.name == "LogModelResult" and not _is_asked_for(context, parameters, message):
+                    continue
                 event = DbtCoreCliEventMessage(raw_event=message.event, event_history_metadata={})
                 for dagster_event in event.to_default_asset_events(
                     parameters.manifest, parameters.dagster_dbt_translator, context, target
@@ -349,6 +366,28 @@ class Dbt(ConfigurableResource):  # type: ignore[type-arg]
         manifest: Any = Manifest.from_msgpack(path.read_bytes())
         manifest.build_flat_graph()
         return manifest
+
+
+def _with_upstream(selection: Sequence[str], selector: str) -> list[str]:
+    """The selection with whatever it reads of the selector's models.
+
+    >>> _with_upstream(["--select", "fqn:winback.marts.a fqn:winback.marts.b"], "fqn:winback.marts.int_*")[1]
+    'fqn:winback.marts.a fqn:winback.marts.b +fqn:winback.marts.a,fqn:winback.marts.int_* \
++fqn:winback.marts.b,fqn:winback.marts.int_*'
+    """
+    place = list(selection).index("--select") + 1
+    chosen = selection[place].split(" ")
+    upstream = [f"+{each},{selector}" for each in chosen]
+    return [*selection[:place], " ".join([*chosen, *upstream]), *selection[place + 1 :]]
+
+
+def _is_asked_for(
+    context: AssetExecutionContext, parameters: DbtCliInvocationPartialParams, message: _Message
+) -> bool:
+    """Did the run ask for the asset, or was it only built because another one reads it?"""
+    unique_id = message.event["data"]["node_info"]["unique_id"]
+    key = parameters.dagster_dbt_translator.get_asset_spec(parameters.manifest, unique_id, None).key
+    return key in context.selected_asset_keys
 
 
 def _report(context: AssetExecutionContext, message: _Message) -> None:

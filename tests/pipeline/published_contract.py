@@ -22,6 +22,7 @@ COLUMNS: dict[str, str] = {
     "core.order_line": "line_id customer_id product_id quantity amount",
     "core.session": "session_id customer_id",
     "core.ticket": "ticket_id customer_id",
+    "core.survey_response": "response_id customer_id answered_at reason_code score",
     "core.touch": "touch_id campaign_id customer_id arm channel offer_id sent_at",
     "core.product": (
         "product_id name category active in_stock return_rate complaint_rate median_repurchase_days"
@@ -70,6 +71,7 @@ COLUMNS: dict[str, str] = {
         "minimum_detectable_effect incremental_revenue incremental_roi matured_on verdict"
     ),
     "kpi.dormancy_overview": ("as_of_date dormancy_state value_tier primary_reason customers expected_value"),
+    "kpi.reason_overview": "as_of_date model_category guide_class primary_reason customers share",
     "kpi.redormancy": "cohort woken asleep_again median_days same_reason_share",
     "kpi.cohort_retention": "cohort_month month customers active net_revenue",
     "kpi.channel_preference": "segment channel offer_kind touches responses smoothed_rate low high",

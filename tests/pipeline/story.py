@@ -31,13 +31,18 @@ HISTORY_DAYS = 5
 DATE_COLUMNS = {
     "marts.customer_rfm": "as_of_date",
     "marts.customer_dormancy": "as_of_date",
+    "marts.dormancy_reason": "as_of_date",
     "marts.segment_movement": "moved_on",
     "activation.recall_decision": "as_of_date",
     "kpi.dormancy_overview": "as_of_date",
+    "kpi.reason_overview": "as_of_date",
 }
 """The published tables that hold a date's results, and the column with that date."""
 
-SNAPSHOTS = [table for table in DATE_COLUMNS if table != "marts.segment_movement"]
+NEWEST_ONLY = ["marts.dormancy_reason"]
+"""Those of them that are kept for the newest date and month-ends."""
+
+SNAPSHOTS = [table for table in DATE_COLUMNS if table not in {"marts.segment_movement", *NEWEST_ONLY}]
 """Those of them that retention applies to; movements are kept for ever."""
 
 

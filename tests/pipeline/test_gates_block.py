@@ -91,8 +91,8 @@ BAD = {
 class SpoilingDbt(Dbt):
     """dbt, and after it what the run's tag `spoil/<operation>` says."""
 
-    def build(self, context: Any) -> Iterator[Any]:
-        yield from super().build(context)
+    def build(self, context: Any, **options: Any) -> Iterator[Any]:
+        yield from super().build(context, **options)
         if sql := context.run.tags.get(f"{SPOIL_TAG}/{context.op_execution_context.op.name}"):
             with self.warehouse.connect() as con:
                 con.execute(sql)

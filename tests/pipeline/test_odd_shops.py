@@ -62,6 +62,17 @@ SHOPS: dict[str, list[Purchase]] = {
 }
 
 
+CHECKS: dict[str, Callable[[pl.DataFrame], bool]] = {
+    # Too little to judge a model: the rule with the profile's fallback.
+    "one customer": lambda rows: rows["method"].to_list() == ["tuned_x"],
+    "one-time buyers only": lambda rows: set(rows["method"]) == {"tuned_x"},
+    "a category of three": lambda rows: set(rows["model_category"]) <= {"all", "tea"},
+    "twenty years": lambda rows: (
+        set(rows.filter(pl.col("customer_id") == "once")["dormancy_state"]) == {"lost"}
+    ),
+}
+
+
 def play(warehouse: Warehouse, tmp_path: Path, purchases: list[Purchase]) -> pl.DataFrame:
     """Dormancy on `AS_OF` of a shop with these purchases and nothing else."""
     rows = pl.DataFrame(
@@ -104,7 +115,7 @@ def play(warehouse: Warehouse, tmp_path: Path, purchases: list[Purchase]) -> pl.
 
 
 @pytest.mark.parametrize("shop", SHOPS)
-def test_every_customer_has_a_state_and_no_number_is_none(
+def test_every_customer_has_a_sensible_state_and_no_number_is_none(
     warehouse: Warehouse, tmp_path: Path, shop: str
 ) -> None:
     purchases = [each for each in SHOPS[shop] if each.days_ago >= 0]
@@ -131,22 +142,7 @@ def test_every_customer_has_a_state_and_no_number_is_none(
         each.customer: min(p.days_ago for p in purchases if p.customer == each.customer) for each in purchases
     }
     assert dict(rows.select("customer_id", "days_since_purchase").iter_rows()) == last
-
-
-CHECKS: dict[str, Callable[[pl.DataFrame], bool]] = {
-    # Too little to judge a model: the rule with the profile's fallback.
-    "one customer": lambda rows: rows["method"].to_list() == ["tuned_x"],
-    "one-time buyers only": lambda rows: set(rows["method"]) == {"tuned_x"},
-    "a category of three": lambda rows: set(rows["model_category"]) <= {"all", "tea"},
-    "twenty years": lambda rows: (
-        set(rows.filter(pl.col("customer_id") == "once")["dormancy_state"]) == {"lost"}
-    ),
-}
-
-
-@pytest.mark.parametrize("shop", CHECKS)
-def test_the_answer_is_a_sensible_one(warehouse: Warehouse, tmp_path: Path, shop: str) -> None:
-    assert CHECKS[shop](play(warehouse, tmp_path, SHOPS[shop]))
+    assert CHECKS.get(shop, lambda _: True)(rows)
 
 
 def test_what_is_bought_later_changes_nothing(warehouse: Warehouse, tmp_path: Path) -> None:

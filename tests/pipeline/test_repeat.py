@@ -3,9 +3,22 @@
 from datetime import date
 
 import pytest
-from story import DATE_COLUMNS, MID, MONDAY, MONTH_END, SATURDAY, SNAPSHOTS, SUNDAY, Moment, Story
+from story import (
+    DATE_COLUMNS,
+    MID,
+    MONDAY,
+    MONTH_END,
+    NEWEST_ONLY,
+    SATURDAY,
+    SNAPSHOTS,
+    SUNDAY,
+    Moment,
+    Story,
+)
 
 pytestmark = pytest.mark.xdist_group("story")
+
+FIT_TABLES = ("marts.dormancy_model", "marts.dormancy_model_evaluation", "marts.dormancy_model_calibration")
 
 SENT_IN_ORDER = (SATURDAY, SUNDAY, MONDAY)
 
@@ -42,9 +55,9 @@ def test_sent_decisions_keep_the_run_that_sent_them(story: Story) -> None:
 def test_an_earlier_date_adds_its_own_rows_and_touches_no_others(
     story: Story, before: str, after: str, day: date, fitted_on: date
 ) -> None:
-    added = {table: {day} for table in DATE_COLUMNS} | {"marts.dormancy_model": {fitted_on}}
+    added = {table: {day} for table in DATE_COLUMNS} | {table: {fitted_on} for table in FIT_TABLES}
     # MID is beyond retention, so the run after it lets its snapshots go.
-    gone = {table: {MID} for table in SNAPSHOTS} if before == "mid" else {}
+    gone = {table: {MID} for table in (*SNAPSHOTS, *NEWEST_ONLY)} if before == "mid" else {}
     assert _dates_of_rows_in(story[after], but_not_in=story[before]) == added
     assert _dates_of_rows_in(story[before], but_not_in=story[after]) == gone
 
@@ -53,7 +66,7 @@ def _dates_of_rows_in(moment: Moment, but_not_in: Moment) -> dict[str, set[date 
     """By table, the dates of the rows that only one of two moments has; None for rows without a date."""
     dates: dict[str, set[date | None]] = {}
     for table, rows in moment.tables.items():
-        column = {**DATE_COLUMNS, "marts.dormancy_model": "fitted_on"}.get(table)
+        column = {**DATE_COLUMNS, **dict.fromkeys(FIT_TABLES, "fitted_on")}.get(table)
         other = {repr(row) for row in but_not_in.tables[table]}
         for row, record in zip(rows, moment.records(table), strict=True):
             if repr(row) not in other:
@@ -94,4 +107,6 @@ def test_a_date_beyond_retention_is_let_go_and_its_movements_stay(story: Story) 
     end = story["month end"]
     for table in SNAPSHOTS:
         assert end.dates(table) == {MONTH_END, *SENT_IN_ORDER}, table
+    for table in NEWEST_ONLY:
+        assert end.dates(table) == {MONTH_END, SENT_IN_ORDER[-1]}, table
     assert end.dates("marts.segment_movement") == {MID, MONTH_END, *SENT_IN_ORDER}

@@ -67,6 +67,15 @@ def test_who_asks_for_an_old_date_gets_it(con):
     assert dates_of(con) == [date(2024, 5, 15), JUNE[-1]]
 
 
+def test_of_one_day_the_newest_date_and_month_ends_are_kept(con):
+    """Evidence is large: the run prunes its table with one day of history, all but its newest date exempt."""
+    snapshot(con, date(2024, 4, 30), date(2024, 5, 30), date(2024, 5, 31), *JUNE[:5])
+
+    prune(con, [("marts", "customer_rfm", "as_of_date")], 1, exempt=[JUNE[4]])
+
+    assert dates_of(con) == [date(2024, 4, 30), date(2024, 5, 31), JUNE[4]]
+
+
 def test_pruning_an_empty_table_does_nothing(con):
     assert prune(con, [("marts", "customer_rfm", "as_of_date")], 10, exempt=[]) == {}
 

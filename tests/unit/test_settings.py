@@ -83,6 +83,9 @@ def test_high_is_better_than_the_mean_the_median_or_a_number(write, given, value
         ("", "rfm: {high: {recency: best}}\n", "rfm.high.recency", "accepted: mean, median or a number"),
         ("", "rfm: {high: {recency: .nan}}\n", "rfm.high.recency", "accepted: mean, median or a number"),
         ("", "rfm: {high: {recency: yes}}\n", "rfm.high.recency", "(given: True)"),
+        ("", "dormancy: {theta: 2}\n", "dormancy.theta", "accepted: a number from 0.05 to 0.95, or tuned"),
+        ("", "dormancy: {theta: tunned}\n", "dormancy.theta", "(given: 'tunned')"),
+        ("", "dormancy: {theta: .nan}\n", "dormancy.theta", "accepted: a number from 0.05 to 0.95, or tuned"),
         (
             "",
             "dormancy: {min_horizon_days: 50, max_horizon_days: 40}\n",

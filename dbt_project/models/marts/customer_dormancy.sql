@@ -30,8 +30,14 @@ select
     dormancy.value_tier,
     dormancy.expected_value,
     dormancy.episode_id,
-    case when dormancy.dormant_since is not null then 'unknown' end as primary_reason,
+    -- Who sleeps has a reason of rank 1, `unknown` where the evidence is thin; who is awake has none.
+    reasons.reason as primary_reason,
     dormancy.explanation,
     dormancy.explanation_zh
 from {{ ref("int_customer_dormancy") }} as dormancy
 inner join {{ ref("int_reported_date") }} as dates on dormancy.as_of_date = dates.as_of_date
+left join {{ ref("int_dormancy_reason") }} as reasons
+    on
+        dormancy.as_of_date = reasons.as_of_date
+        and dormancy.customer_id = reasons.customer_id
+        and reasons.rank = 1

@@ -1,5 +1,5 @@
 -- What was known of every buyer on the run's dates and their eves, and the fit that judges the buyer: the one
--- in force at the last purchase, else the oldest known on the date. So a customer's own X is settled when the
+-- in force at the last purchase, else the oldest one known. So a customer's own X is settled when the
 -- customer buys, and a later fit neither puts anybody to sleep nor wakes anybody.
 with dates as (
 
@@ -65,25 +65,50 @@ main_category as (
 
 ),
 
-oldest_fit as (
+newest_fit as (
 
     select
         dates.as_of_date,
-        min(fits.fitted_on) as fitted_on
+        max_by(fits.fit_number, fits.fitted_on) as fit_number
     from dates
     inner join fits on dates.as_of_date >= fits.fitted_on
     group by dates.as_of_date
 
 ),
 
+-- A fit of an older date that is made later, by a backfill, does not change what dates after it were told.
+known_fit as (
+
+    select distinct
+        newest_fit.as_of_date,
+        fits.fitted_on
+    from newest_fit
+    inner join fits
+        on newest_fit.as_of_date >= fits.fitted_on and newest_fit.fit_number >= fits.fit_number
+
+),
+
+last_days as (
+
+    select distinct
+        as_of_date,
+        last_purchase_on
+    from purchases
+
+),
+
 fit_at_purchase as (
 
     select
+        last_days.as_of_date,
         last_days.last_purchase_on,
-        max(fits.fitted_on) as fitted_on
-    from (select distinct last_purchase_on from purchases) as last_days
-    inner join fits on last_days.last_purchase_on >= fits.fitted_on
-    group by last_days.last_purchase_on
+        coalesce(
+            max(known_fit.fitted_on) filter (where last_days.last_purchase_on >= known_fit.fitted_on),
+            min(known_fit.fitted_on)
+        ) as fitted_on
+    from last_days
+    inner join known_fit on last_days.as_of_date = known_fit.as_of_date
+    group by last_days.as_of_date, last_days.last_purchase_on
 
 ),
 
@@ -92,12 +117,14 @@ dated as (
     select
         purchases.*,
         main_category.category as main_category,
-        coalesce(fit_at_purchase.fitted_on, oldest_fit.fitted_on) as fitted_on,
+        fit_at_purchase.fitted_on,
         purchases.purchase_days - 1 as repeats,
         {{ days_between("purchases.first_purchase_on", "purchases.last_purchase_on") }} as age_at_last_days
     from purchases
-    inner join oldest_fit on purchases.as_of_date = oldest_fit.as_of_date
-    left join fit_at_purchase on purchases.last_purchase_on = fit_at_purchase.last_purchase_on
+    inner join fit_at_purchase
+        on
+            purchases.as_of_date = fit_at_purchase.as_of_date
+            and purchases.last_purchase_on = fit_at_purchase.last_purchase_on
     left join main_category
         on
             purchases.as_of_date = main_category.as_of_date

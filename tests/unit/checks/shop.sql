@@ -91,6 +91,9 @@ select
     ticket_id, 'c2' as customer_id, 'email' as channel, 'complaint' as kind, opened_at, 2 as rating
 from raw.service_tickets;
 
+insert into core.survey_response by name
+select response_id, 'c2' as customer_id, answered_at, reason_code, score from raw.survey_responses;
+
 insert into core.touch by name
 select
     'x1' as touch_id, 'spring' as campaign_id, 'c2' as customer_id, 'treated' as arm, false as is_control,
@@ -152,7 +155,8 @@ insert into marts.customer_dormancy by name
 select
     *, 'mbg_cnbd' as method, '2024-06-23-1' as model_version, 'all' as model_category, false as seasonal, 60 as horizon_days, 'e_' || customer_id as episode_id,
     'silent' as explanation,
-    case when dormant_since is not null then 'unknown' end as primary_reason,
+    case when dormant_since is not null and customer_id = 'c2' then 'price_competition'
+        when dormant_since is not null then 'unknown' end as primary_reason,
     date_diff('day', dormant_since, as_of_date) as dormancy_days
 from (values
     (date '2024-06-29', 'c1', 'buyer', 2, 9, 9, 'active', date '2024-08-19', null, 'high', 8.00),
@@ -178,6 +182,16 @@ select
     'shop_horizon' as label, 'all' as category, 2 as customers, 0.5 as base_rate, *
 from (values ('mbg_cnbd_1', 0.80, true), ('tuned_x', 0.75, false)) as rows (method, auc, chosen);
 
+insert into marts.dormancy_reason by name
+select date '2024-06-30' as as_of_date, *
+from (values
+    ('c2', 'price_competition', 'competitor_price', 0.9, 1,
+        '[{"fact":"survey_answer","value":"price","source_table":"core.survey_response","source_key":"r1","contribution":0.9}]'),
+    ('c2', 'bad_experience', 'service', 0.2, 2,
+        '[{"fact":"ticket_rating","value":"2.0","source_table":"core.ticket","source_key":"k1","contribution":0.2}]'),
+    ('c3', 'unknown', null, 0.0, 1, '[]')
+) as rows (customer_id, reason, sub_reason, score, rank, evidence);
+
 insert into marts.segment_movement by name
 select 'c3' as customer_id, 'dormancy_state' as scheme, 'cooling' as from_segment, 'dormant' as to_segment,
     date '2024-06-30' as moved_on;
@@ -201,6 +215,13 @@ insert into kpi.dormancy_overview by name
 select date '2024-06-30' as as_of_date, *
 from (values
     ('active', 'high', null, 1, 8.00),
-    ('dormant', 'mid', 'unknown', 1, 5.00),
+    ('dormant', 'mid', 'price_competition', 1, 5.00),
     ('dormant', 'low', 'unknown', 1, 0.00)
 ) as rows (dormancy_state, value_tier, primary_reason, customers, expected_value);
+
+insert into kpi.reason_overview by name
+select date '2024-06-30' as as_of_date, 'all' as model_category, *
+from (values
+    ('important_development', 'price_competition', 1, 1.0),
+    (null, 'unknown', 1, 1.0)
+) as rows (guide_class, primary_reason, customers, share);

@@ -79,6 +79,7 @@ def test_a_fit_comes_back_as_it_was_made(tmp_path):
         "model_category": "tea",
         "method": "mbg_cnbd",
         "fitted_on": SUNDAY,
+        "fit_number": 1,
         "customers": 310,
         "k": 2,
         "r": 0.8,
@@ -159,3 +160,14 @@ def test_what_breaks_off_leaves_no_fit_and_is_made_good_by_the_next(tmp_path, mo
 
     assert fits.has(SUNDAY)
     assert [len(rows(fits.files(kind)[0])[1]) for kind in KINDS] == [2, 2, 1]
+
+
+def test_fits_are_numbered_as_they_are_made_whatever_their_dates(tmp_path):
+    fits = FitStore(tmp_path)
+    made = [SUNDAY, SUNDAY - timedelta(days=70), SUNDAY + timedelta(days=7)]
+
+    for day in made:
+        fits.save(weekly(day))
+
+    numbers = {row["fitted_on"]: row["fit_number"] for file in fits.files(FIT) for row in rows(file)[1]}
+    assert numbers == {day: number for number, day in enumerate(made, start=1)}

@@ -6,7 +6,7 @@ from datetime import date
 import duckdb
 import pytest
 
-from pipelines.report.charts import LIGHT, NARROW_PX, Canvas
+from pipelines.report.charts import LIGHT, NARROW_PX, WIDE_PX, Canvas
 from pipelines.report.section import Cell, Section, Source
 from pipelines.report.sections import SECTIONS
 
@@ -305,3 +305,11 @@ def test_long_category_tables_are_cut(changed_shop: duckdb.DuckDBPyConnection) -
     assert len(rows) == 16
     assert rows[-1][0] == "85 others"
     assert sum(int(row[1]) for row in rows) == 540
+
+
+def test_every_chart_is_what_the_schema_of_the_charts_allows(sections: dict[str, Section]) -> None:
+    drawn = [section.chart for section in sections.values() if section.chart is not None]
+    assert len(drawn) > 8
+    for chart in drawn:
+        for width in (WIDE_PX, NARROW_PX):
+            assert chart(Canvas(width, LIGHT, chinese=True)).to_dict(validate=True)
