@@ -1,4 +1,3 @@
-{%- set recommendation_parts = 16 %}
 -- What is near to the products that a customer has: how much each of these leads to it, added up, and the one
 -- that leads to it most. All of the customer's own products that others lead to, and of the new ones the best few.
 -- Products are numbers here: with a million customers there are hundreds of millions of rows to add up.
@@ -69,7 +68,8 @@ leads as (
         own.as_of_date,
         customers.customer_no,
         own.product_no,
-        least(own.own_weight, 1) as lead_weight
+        least(own.own_weight, 1) as lead_weight,
+        least(max(own.own_weight) over (partition by customers.customer_no), 1) as strongest_weight
     from own
     inner join customers on own.as_of_date = customers.as_of_date and own.customer_id = customers.customer_id
     anti join barred
@@ -84,9 +84,50 @@ leads as (
 
 ),
 
-{# Some customers at a time: their rows all at once would not fit into memory. #}
-{%- for part in range(recommendation_parts) %}
-chosen_{{ part }} as (
+led_to as (
+
+    -- A lead that is weak beside the customer's strongest changes nothing, and there are many of these.
+    select
+        leads.customer_no,
+        neighbours.neighbour_no,
+        leads.product_no as lead_no,
+        cast(round(leads.lead_weight * neighbours.similarity_millionths) as bigint) as millionths
+    from leads
+    inner join {{ ref("int_recommendation_neighbour") }} as neighbours
+        on leads.as_of_date = neighbours.as_of_date and leads.product_no = neighbours.product_no
+    where
+        leads.lead_weight * neighbours.similarity_millionths
+        >= leads.strongest_weight * {{ recommendation_setting("min_lead_millionths") }}
+
+),
+
+added_up as (
+
+    select
+        customer_no,
+        neighbour_no,
+        sum(millionths) as millionths,
+        -- Both in one number, so that of equal leads the first by product_id stands.
+        max({{ packed("millionths", "lead_no") }}) as best_lead
+    from led_to
+    group by customer_no, neighbour_no
+
+),
+
+compared as (
+
+    select
+        added_up.customer_no,
+        {{ packed("added_up.millionths", "added_up.neighbour_no") }} as related,
+        added_up.best_lead,
+        had.product_no is null as is_new,
+        had.is_own
+    from added_up
+    left join had on added_up.customer_no = had.customer_no and added_up.neighbour_no = had.product_no
+
+),
+
+chosen as (
 
     select
         customer_no,
@@ -94,50 +135,8 @@ chosen_{{ part }} as (
         max_by(best_lead, related, {{ recommendation_setting("list_items") }}) filter (where is_new) as new_leads,
         list(related order by related) filter (where is_own) as own_ones,
         list(best_lead order by related) filter (where is_own) as own_leads
-    from (
-        select
-            added_up.customer_no,
-            {{ packed("added_up.millionths", "added_up.neighbour_no") }} as related,
-            added_up.best_lead,
-            had.product_no is null as is_new,
-            had.is_own
-        from (
-            select
-                led_to.customer_no,
-                led_to.neighbour_no,
-                sum(led_to.millionths) as millionths,
-                -- Both in one number, so that of equal leads the first by product_id stands.
-                max({{ packed("led_to.millionths", "led_to.lead_no") }}) as best_lead
-            from (
-                select
-                    leads.customer_no,
-                    neighbours.neighbour_no,
-                    leads.product_no as lead_no,
-                    cast(round(leads.lead_weight * neighbours.similarity_millionths) as bigint) as millionths
-                from leads
-                inner join {{ ref("int_recommendation_neighbour") }} as neighbours
-                    on leads.as_of_date = neighbours.as_of_date and leads.product_no = neighbours.product_no
-                where leads.customer_no % {{ recommendation_parts }} = {{ part }}
-            ) as led_to
-            group by led_to.customer_no, led_to.neighbour_no
-        ) as added_up
-        left join had
-            on
-                added_up.customer_no = had.customer_no
-                and added_up.neighbour_no = had.product_no
-                and had.customer_no % {{ recommendation_parts }} = {{ part }}
-    ) as compared
+    from compared
     group by customer_no
-
-),
-{%- endfor %}
-
-chosen as (
-
-    {%- for part in range(recommendation_parts) %}
-        {{ "union all" if not loop.first }}
-        select * from chosen_{{ part }}
-    {%- endfor %}
 
 ),
 
