@@ -4,7 +4,7 @@ The SQL is that of `dbt_project/models/marts`, rendered with the macros of the p
 what a run computes. Only the dates, which a run takes from its window, are given here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -19,6 +19,7 @@ MODELS = (
     "int_recommendation_product",
     "int_recommendation_barred",
     "int_recommendation_neighbour",
+    "int_recommendation_had",
     "int_recommendation_related",
     "int_recommendation_reminder",
     "int_recommendation",
@@ -26,7 +27,7 @@ MODELS = (
 )
 """In the order in which they need each other."""
 
-_MACROS = ("portable.sql", "recommendation.sql")
+_MACROS = ("portable.sql", "recommendation.sql", "recommendation_related.sql")
 
 
 class _Adapter:
@@ -54,25 +55,32 @@ def run_models(
         f"create or replace table {schema}.int_recommendation_date as select cast(? as date) as as_of_date",
         [as_of_date],
     )
-    macros = _macros()
+    hooks: list[str] = []
+
+    def config(post_hook: Sequence[str] = (), **_: object) -> str:
+        hooks.extend(post_hook)
+        return ""
+
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    environment.globals.update({"ref": lambda name: f"{schema}.{name}", "config": config})
+    environment.globals.update(_macros(environment))
     for model in MODELS:
         text = (PROJECT / "dbt_project" / "models" / "marts" / f"{model}.sql").read_text(encoding="utf-8")
-        sql = jinja2.Template(text).render(
-            ref=lambda name: f"{schema}.{name}",
-            config=lambda **_: "",
-            **{name: macro for name, macro in vars(macros).items() if not name.startswith("_")},
-        )
+        hooks.clear()
+        sql = environment.from_string(text).render()
         con.execute(f"create or replace table {schema}.{model} as {sql}")
+        for hook in hooks:
+            con.execute(environment.from_string(hook).render(this=f"{schema}.{model}"))
         if progress:
             progress(model)
 
 
-def _macros() -> jinja2.environment.TemplateModule:
+def _macros(environment: jinja2.Environment) -> dict[str, object]:
+    """The project's macros by name, made in an environment that has `ref`."""
     adapter = _Adapter()
-    environment = jinja2.Environment()
+    # dbt's `return` hands on what a macro gives.
     environment.globals.update({"return": lambda value: value, "adapter": adapter})
     folder = PROJECT / "dbt_project" / "macros"
     text = "".join((folder / file).read_text(encoding="utf-8") for file in _MACROS)
-    # dbt's `return` is a word of Python, and so no name that a template can look up by itself.
     adapter.module = environment.from_string(text).make_module()
-    return adapter.module
+    return {name: macro for name, macro in vars(adapter.module).items() if not name.startswith("_")}

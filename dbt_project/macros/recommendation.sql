@@ -19,6 +19,7 @@
         "neighbours": 50,
         "lead_items": 20,
         "min_lead_millionths": 10000,
+        "customer_parts": 16,
         "related_weight": 0.02,
         "reminder_days": 60,
         "reminder_half_life_days": 14,

@@ -31,6 +31,7 @@ CASES = (
     "what_cannot_be_sold_is_not_recommended",
     "what_was_sent_back_is_barred_until_bought_again",
     "what_three_customers_share_is_near",
+    "what_a_customer_sent_back_leads_nowhere",
     "the_best_lead_of_each_product_is_kept",
     "a_reminder_ends_with_the_purchase",
     "a_message_names_each_product_once",
