@@ -1,15 +1,17 @@
 """How well recommendations foretell purchases: `python benchmarks/evaluate_recommendations.py`.
 
-Two real shops, each cut on a date. What the product's own models recommend on that date (they see nothing later)
-is compared with what the customer bought in the 30 days after it: products found among the first ten, divided
-by the products bought or by ten, whichever is less; the mean over customers who bought in the window and had bought
-before. Beside it stand what is bought by most customers in the last 90 days (popularity), the customer's own
-products by number of purchase-days (personal frequency), and an established implementation where it is installed
-(`implicit`: item-item cosine and ALS). The list of new products is judged on products new to the customer.
+Two real shops, each cut on a date. What the product's own models recommend on that date (they see nothing
+later) is compared with what the customer bought in the 30 days after it: products found among the first ten,
+divided by the products bought or by ten, whichever is less; the mean over customers who bought in the window
+and had bought before. Beside it stand what is bought by most customers in the last 90 days (popularity), the
+customer's own products by number of purchase-days (personal frequency), and an established implementation
+where it is installed (`implicit`: item-item cosine and ALS). The list of new products is judged on products
+new to the customer.
 
 Everything was tuned on the earlier cuts, one and two months before the one with targets; both are printed.
-Section `speed`: seconds and memory for a million customers. Each target is printed with "met" or "MISSED"; the last
-line is JSON, and the end is 1 if a target is missed. Data sets that are not there are "not evaluated".
+Section `speed`: seconds and memory for a million customers. Each target is printed with "met" or "MISSED";
+the last line is JSON, and the end is 1 if a target is missed. Data sets that are not there are
+"not evaluated".
 """
 
 import argparse
@@ -176,7 +178,9 @@ def popularity(cutoff: date, new_only: bool) -> str:
             limit 2000
         ) as popular
         {own}
-        qualify row_number() over (partition by customer_id order by popular.customers desc, product_id) <= {FIRST}
+        qualify row_number() over (
+            partition by customer_id order by popular.customers desc, product_id
+        ) <= {FIRST}
     """
 
 
@@ -219,7 +223,9 @@ def held_out(con: duckdb.DuckDBPyConnection, data: Path, report: Report) -> None
         open_shop(con, chosen.name)
         cuts = (*target.earlier, target.cutoff)
         found = {cutoff: judge(con, chosen, cutoff) for cutoff in cuts}
-        print(f"  {'method':<34}" + "".join(f"{cutoff!s:>12}" for cutoff in cuts) + "  (tuned on the earlier)")
+        print(
+            f"  {'method':<34}" + "".join(f"{cutoff!s:>12}" for cutoff in cuts) + "  (tuned on the earlier)"
+        )
         for name in found[target.cutoff]:
             print(f"  {name:<34}" + "".join(f"{found[cutoff][name]:>12.4f}" for cutoff in cuts))
         if not recommendation_implicit.is_installed():

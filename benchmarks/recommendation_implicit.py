@@ -1,15 +1,17 @@
 """Recommendations by `implicit`, an established implementation, to compare with; it need not be installed.
 
-It gets the same purchases with the same decay as our own list of repeats (half of it after 120 days), one number per
-customer and product: the cosine of items (50 neighbours) and ALS (64 factors, seeded). Its lists of known purchases
-may hold own products, those of new ones may not.
+It gets the same purchases with the same decay as our own list of repeats (half of it after 120 days), one
+number per customer and product: the cosine of items (50 neighbours) and ALS (64 factors, seeded). Its lists
+of known purchases may hold own products, those of new ones may not.
 """
 
+import importlib
 import importlib.util
 from collections.abc import Iterator
 
 import duckdb
 import numpy as np
+import scipy.sparse
 
 
 def is_installed() -> bool:
@@ -25,10 +27,8 @@ def recommend(con: duckdb.DuckDBPyConnection, first: int) -> Iterator[str]:
     """
     if not is_installed():
         return
-    import implicit.als
-    import implicit.nearest_neighbours
-    import scipy.sparse
-
+    als = importlib.import_module("implicit.als")
+    nearest_neighbours = importlib.import_module("implicit.nearest_neighbours")
     numbers = con.execute(
         """
         with weighed as (
@@ -42,7 +42,9 @@ def recommend(con: duckdb.DuckDBPyConnection, first: int) -> Iterator[str]:
             dense_rank() over (order by product_id) - 1 as product_no,
             customer_id, product_id, weight
         from (
-            select customer_id, product_id, sum(weight) as weight from weighed group by customer_id, product_id
+            select customer_id, product_id, sum(weight) as weight
+            from weighed
+            group by customer_id, product_id
         )
         order by customer_no, product_no
         """
@@ -53,8 +55,8 @@ def recommend(con: duckdb.DuckDBPyConnection, first: int) -> Iterator[str]:
     buyers = con.execute("select distinct customer_id from bought order by customer_id").fetchnumpy()
     asked = np.searchsorted(customers, buyers["customer_id"])
     models = {
-        "cosine": implicit.nearest_neighbours.CosineRecommender(K=50, num_threads=1),
-        "als": implicit.als.AlternatingLeastSquares(factors=64, random_state=1, num_threads=1),
+        "cosine": nearest_neighbours.CosineRecommender(K=50, num_threads=1),
+        "als": als.AlternatingLeastSquares(factors=64, random_state=1, num_threads=1),
     }
     for name, model in models.items():
         model.fit(matrix, show_progress=False)

@@ -41,7 +41,10 @@ class _Adapter:
 
 
 def run_models(
-    con: duckdb.DuckDBPyConnection, schema: str, as_of_date: date, progress: Callable[[str], None] | None = None
+    con: duckdb.DuckDBPyConnection,
+    schema: str,
+    as_of_date: date,
+    progress: Callable[[str], None] | None = None,
 ) -> None:
     """Make the tables of the models in a schema that has the tables of `core` and `staging` which they read.
 

@@ -1,8 +1,9 @@
 """How long the recommendations of a million customers take, by the SQL of the product.
 
 `python benchmarks/recommendation_speed.py` measures in its own process, of which the highest resident set
-(VmHWM) is read, on two threads with three gigabytes; the answer is a line of JSON. The shop is synthetic: twelve
-purchases a customer on the average, of 20,000 products with tastes and a long tail, and half a million visits.
+(VmHWM) is read, on two threads with three gigabytes; the answer is a line of JSON. The shop is synthetic:
+twelve purchases a customer on the average, of 20,000 products with tastes and a long tail, and half a million
+visits.
 """
 
 import json
@@ -103,7 +104,9 @@ def make_shop(con: duckdb.DuckDBPyConnection, customers: int) -> None:
         from range({customers})
         """
     )
-    con.execute("create table shop.customer_account (source varchar, account_key varchar, customer_id varchar)")
+    con.execute(
+        "create table shop.customer_account (source varchar, account_key varchar, customer_id varchar)"
+    )
     con.execute(
         """
         create table shop.ticket (

@@ -62,7 +62,7 @@ select
     customers.customer_no,
     had.product_no,
     had.is_own,
-    least(had.lead_weight, 1) as lead_weight,
+    case when had.lead_weight is not null then least(had.lead_weight, 1) end as lead_weight,
     least(max(had.lead_weight) over (partition by customers.customer_no), 1) as strongest_weight,
     had.lead_weight is not null and row_number() over (
         partition by customers.customer_no
