@@ -45,7 +45,10 @@
             coalesce(had.is_own, false) as is_own
         from added_up
         left join {{ ref("int_recommendation_had") }} as had
-            on added_up.customer_no = had.customer_no and added_up.neighbour_no = had.product_no
+            on
+                added_up.customer_no = had.customer_no
+                and added_up.neighbour_no = had.product_no
+                and had.customer_no % {{ recommendation_setting("customer_parts") }} = {{ part }}
         -- New is what the customer never bought, sent back or complained of.
         where had.product_no is null or had.is_own
 
