@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run rebuild ui test drill bench evaluate-identity evaluate-dormancy lint format requirements clean
+.PHONY: help run rebuild ui test drill bench evaluate-identity evaluate-dormancy evaluate-recommendations lint format requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -45,6 +45,9 @@ evaluate-identity: .venv/dev ## how right the customers are, on demo shops and r
 
 evaluate-dormancy: .venv/dev ## how well sleep is foretold and explained, against targets (WINBACK_REFERENCE_DATA=)
 	@$(BIN)/python benchmarks/evaluate_dormancy.py
+
+evaluate-recommendations: .venv/dev ## how well purchases are foretold, against targets, and speed (WINBACK_REFERENCE_DATA=)
+	@$(BIN)/python benchmarks/evaluate_recommendations.py
 
 lint: .venv/dev ## check style and types
 	@$(BIN)/ruff check .

@@ -27,6 +27,15 @@ CASES = (
     "sleep_waking_and_falling_asleep_again",
     "a_season_must_pass_before_its_buyers_sleep",
     "who_never_bought_sleeps_by_activity",
+    "an_own_purchase_counts_half_after_a_half_life",
+    "what_cannot_be_sold_is_not_recommended",
+    "what_was_sent_back_is_barred_until_bought_again",
+    "what_three_customers_share_is_near",
+    "what_a_customer_sent_back_leads_nowhere",
+    "the_best_lead_of_each_product_is_kept",
+    "a_reminder_ends_with_the_purchase",
+    "a_message_names_each_product_once",
+    "every_recommendation_says_why",
 )
 
 

@@ -170,6 +170,15 @@ from (values
     dormancy_state, dormant_from_date, dormant_since, value_tier, expected_value
 );
 
+insert into marts.recommendation by name
+select date '2024-06-30' as as_of_date, *
+from (values
+    ('c1', 'repeat', 1, 'p2', 0.08, 'bought once, 10 days ago', 1),
+    ('c2', 'repeat', 1, 'p2', 0.05, 'bought once, 117 days ago', 1),
+    ('c2', 'explore', 1, 'p1', 0.02, 'often bought together with Cup, which you bought on 2024-03-05', 2),
+    ('c2', 'reminder', 1, 'p1', 0.01, 'viewed on 2024-06-01, not bought since', null)
+) as rows (customer_id, list, rank, product_id, score, why, message_rank);
+
 insert into marts.dormancy_model by name
 select
     '2024-06-23-1' as model_version, 'all' as model_category, 'mbg_cnbd' as method, date '2024-06-23' as fitted_on,
