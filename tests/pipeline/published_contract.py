@@ -50,7 +50,7 @@ COLUMNS: dict[str, str] = {
         "model_version fitted_on cutoff label category method bin customers foretold observed"
     ),
     "marts.dormancy_reason": "as_of_date customer_id reason sub_reason score rank evidence",
-    "marts.recommendation": "as_of_date customer_id list rank product_id score why",
+    "marts.recommendation": "as_of_date customer_id list rank product_id score why message_rank",
     "marts.segment_movement": "customer_id scheme from_segment to_segment moved_on",
     # The coupon code stands in the private database and the exports only.
     "activation.recall_decision": (

@@ -32,6 +32,7 @@ DATE_COLUMNS = {
     "marts.customer_rfm": "as_of_date",
     "marts.customer_dormancy": "as_of_date",
     "marts.dormancy_reason": "as_of_date",
+    "marts.recommendation": "as_of_date",
     "marts.segment_movement": "moved_on",
     "activation.recall_decision": "as_of_date",
     "kpi.dormancy_overview": "as_of_date",
@@ -39,7 +40,7 @@ DATE_COLUMNS = {
 }
 """The published tables that hold a date's results, and the column with that date."""
 
-NEWEST_ONLY = ["marts.dormancy_reason"]
+NEWEST_ONLY = ["marts.dormancy_reason", "marts.recommendation"]
 """Those of them that are kept for the newest date and month-ends."""
 
 SNAPSHOTS = [table for table in DATE_COLUMNS if table not in {"marts.segment_movement", *NEWEST_ONLY}]
