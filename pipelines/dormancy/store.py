@@ -38,6 +38,7 @@ FIT = Kind(
         "method": "varchar",
         "fitted_on": "date",
         "fit_number": "integer",
+        "backfilled": "boolean",
         "customers": "integer",
         "k": "integer",
         "r": "double",
@@ -57,8 +58,9 @@ FIT = Kind(
         "value_mean": "double",
     },
 )
-"""What is in use, by category; `marts.dormancy_model` describes the columns. Fits are numbered as they are
-made: a date is judged by those that were there when its own was made, whatever older dates are run later."""
+"""What is in use, by category; `marts.dormancy_model` describes the columns. Fits are numbered as time goes on: a
+date is judged by those that were there when its own was made. One that is made for an older date later on
+(`backfilled`) has the number of the last before it, and judges no date but those of its week."""
 
 EVALUATION = Kind(
     "dormancy_evaluation",
@@ -128,14 +130,20 @@ class FitStore:
         stamp = {"model_version": fit.model_version, "fitted_on": fit.fitted_on}
         self._write(CALIBRATION, fit.fitted_on, [stamp | dataclasses.asdict(row) for row in fit.foretold])
         self._write(EVALUATION, fit.fitted_on, [stamp | dataclasses.asdict(row) for row in fit.evaluations])
-        numbered = stamp | {"fit_number": self._last_number() + 1}
-        self._write(FIT, fit.fitted_on, [numbered | _flat(each) for each in fit.fits])
+        last_number, newest = self._last()
+        backfilled = newest is not None and fit.fitted_on < newest
+        place = {"fit_number": last_number + (not backfilled), "backfilled": backfilled}
+        self._write(FIT, fit.fitted_on, [stamp | place | _flat(each) for each in fit.fits])
 
-    def _last_number(self) -> int:
+    def _last(self) -> tuple[int, date | None]:
+        """The highest number of a fit and the newest date of one."""
         import polars as pl  # noqa: PLC0415 - see _write
 
         files = self.files(FIT)
-        return max((pl.read_parquet(file, columns=["fit_number"]).item(0, 0) for file in files), default=0)
+        if not files:
+            return 0, None
+        numbers = (pl.read_parquet(file, columns=["fit_number"]).item(0, 0) for file in files)
+        return max(numbers), date.fromisoformat(files[-1].stem.removeprefix("fitted_on="))
 
     def _write(self, kind: Kind, fitted_on: date, rows: Sequence[dict[str, Any]]) -> None:
         import polars as pl  # noqa: PLC0415 - loading the definitions needs no data frames

@@ -69,6 +69,7 @@ newest_fit as (
 
     select
         dates.as_of_date,
+        max(fits.fitted_on) as fitted_on,
         max_by(fits.fit_number, fits.fitted_on) as fit_number
     from dates
     inner join fits on dates.as_of_date >= fits.fitted_on
@@ -76,7 +77,8 @@ newest_fit as (
 
 ),
 
--- A fit of an older date that is made later, by a backfill, does not change what dates after it were told.
+-- A fit that a backfill makes for an older date changes nothing for the dates after it, in whatever order they are
+-- run.
 known_fit as (
 
     select distinct
@@ -84,7 +86,13 @@ known_fit as (
         fits.fitted_on
     from newest_fit
     inner join fits
-        on newest_fit.as_of_date >= fits.fitted_on and newest_fit.fit_number >= fits.fit_number
+        on
+            newest_fit.fitted_on = fits.fitted_on
+            or (
+                newest_fit.as_of_date >= fits.fitted_on
+                and newest_fit.fit_number >= fits.fit_number
+                and not fits.backfilled
+            )
 
 ),
 

@@ -80,6 +80,7 @@ def test_a_fit_comes_back_as_it_was_made(tmp_path):
         "method": "mbg_cnbd",
         "fitted_on": SUNDAY,
         "fit_number": 1,
+        "backfilled": False,
         "customers": 310,
         "k": 2,
         "r": 0.8,
@@ -162,12 +163,18 @@ def test_what_breaks_off_leaves_no_fit_and_is_made_good_by_the_next(tmp_path, mo
     assert [len(rows(fits.files(kind)[0])[1]) for kind in KINDS] == [2, 2, 1]
 
 
-def test_fits_are_numbered_as_they_are_made_whatever_their_dates(tmp_path):
+def test_fits_are_numbered_as_time_goes_on_and_those_of_older_dates_stand_apart(tmp_path):
     fits = FitStore(tmp_path)
-    made = [SUNDAY, SUNDAY - timedelta(days=70), SUNDAY + timedelta(days=7)]
+    week = timedelta(days=7)
 
-    for day in made:
+    for day in (SUNDAY, SUNDAY - 10 * week, SUNDAY + week, SUNDAY - 5 * week, SUNDAY + 2 * week):
         fits.save(weekly(day))
 
-    numbers = {row["fitted_on"]: row["fit_number"] for file in fits.files(FIT) for row in rows(file)[1]}
-    assert numbers == {day: number for number, day in enumerate(made, start=1)}
+    found = [row for file in fits.files(FIT) for row in rows(file)[1]]
+    assert {row["fitted_on"]: (row["fit_number"], row["backfilled"]) for row in found} == {
+        SUNDAY: (1, False),
+        SUNDAY - 10 * week: (1, True),
+        SUNDAY + week: (2, False),
+        SUNDAY - 5 * week: (2, True),
+        SUNDAY + 2 * week: (3, False),
+    }
