@@ -58,9 +58,12 @@ FIT = Kind(
         "value_mean": "double",
     },
 )
-"""What is in use, by category; `marts.dormancy_model` describes the columns. Fits are numbered as time goes on: a
-date is judged by those that were there when its own was made. One that is made for an older date later on
-(`backfilled`) has the number of the last before it, and judges no date but those of its week."""
+"""What is in use, by category; `marts.dormancy_model` describes the columns.
+
+Fits are numbered as time goes on: a date is judged by those that were there when its own was made. One that
+is made for an older date later on (`backfilled`) has the number of the last before it, and judges no date but
+those of its week.
+"""
 
 EVALUATION = Kind(
     "dormancy_evaluation",
