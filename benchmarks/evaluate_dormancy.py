@@ -77,7 +77,8 @@ class Report:
             self.methods.append(
                 {
                     "data_set": data_set,
-                    "method": name,
+                    # As the evaluation's tables call them.
+                    "method": "tuned_x" if name == RECENCY else name.replace("MBG/CNBD, k = ", "mbg_cnbd_"),
                     "customers": len(found.stayed_away),
                     "auc": found.auc(name),
                     "precision_at_equal_count": precision,
