@@ -23,7 +23,7 @@
     )
 {%- endmacro %}
 
-{# Days from a date to the middle of the season after next spring: of the coming season half a year ahead or more. #}
+{# Days from a date to the middle of the next season that lies half a year ahead or more. #}
 {% macro days_to_next_season(cosines, sines, after_date) -%}
     (
         183 + cast(
