@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     import duckdb
 
 
+ACTIVATION_SETTINGS = (
+    "valid_days",
+    "complaint_open_days",
+    "browsed_days",
+    "woken_days",
+    "birthday_lead_days",
+    "language",
+)
+"""Settings of the profile's `activation` that the models read."""
+
+
 @dataclass(frozen=True)
 class DecisionDate:
     """How the decisions of one date are made.
@@ -52,7 +63,9 @@ def write_profile(con: duckdb.DuckDBPyConnection, profile: Profile, policy_versi
         },
             $min_horizon_days as min_horizon_days, $max_horizon_days as max_horizon_days,
             $activity_x_days as activity_x_days,
-            $valid_days as valid_days, $episode_days as episode_days,
+            $valid_days as valid_days, $complaint_open_days as complaint_open_days,
+            $browsed_days as browsed_days, $woken_days as woken_days,
+            $birthday_lead_days as birthday_lead_days, $language as language,
             $policy_version as policy_version
         """,
         {
@@ -64,8 +77,7 @@ def write_profile(con: duckdb.DuckDBPyConnection, profile: Profile, policy_versi
             "min_horizon_days": profile.dormancy.min_horizon_days,
             "max_horizon_days": profile.dormancy.max_horizon_days,
             "activity_x_days": profile.dormancy.activity_x_days,
-            "valid_days": profile.activation.valid_days,
-            "episode_days": profile.activation.episode_days,
+            **{name: getattr(profile.activation, name) for name in ACTIVATION_SETTINGS},
             "policy_version": policy_version,
         },
     )

@@ -12,10 +12,19 @@ import os
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, PlainValidator, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pipelines.feeds.binding import FeedBinding
 from pipelines.feeds.config import StrictModel, config_error, read_yaml
@@ -129,11 +138,75 @@ class IdentitySettings(StrictModel):
         return self.max_accounts.model_dump()
 
 
-class ActivationSettings(StrictModel):
-    """Settings of the recall decisions that differ from shop to shop."""
+def _web_address(value: str) -> str:
+    address = urlsplit(value)
+    if address.scheme not in ("http", "https") or not address.hostname or any(map(str.isspace, value)):
+        raise ValueError("accepted: an address that begins with http:// or https://, without spaces")
+    if address.query or address.fragment:
+        raise ValueError("accepted: an address without ? and #; what a link needs is added to it")
+    return value.rstrip("/")
 
-    valid_days: int = Field(default=7, ge=1, description="days an exported audience may be used")
-    episode_days: int = Field(default=30, ge=1, description="days before the same sleeper is recalled again")
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+Language = Literal["zh", "en"]
+CHINESE_REGIONS = frozenset({"CN", "TW", "HK", "MO"})
+
+AdPlatform = Literal["meta", "google", "tiktok", "tencent", "ocean_engine"]
+AD_PLATFORMS: tuple[AdPlatform, ...] = get_args(AdPlatform)
+
+_OPT_OUT: dict[Language, str] = {"zh": "拒收请回复R", "en": "Reply STOP to opt out"}
+
+
+class ActivationSettings(StrictModel):
+    """Settings of the recall decisions and their exports that differ from shop to shop.
+
+    What is left out of `language`, `shop_name`, `sms_opt_out` and `unsubscribe_base` is filled in from the
+    rest of the profile: a profile that was read has them all.
+    """
+
+    valid_days: int = Field(default=7, ge=1, le=90, description="days an exported audience may be used")
+    complaint_open_days: int = Field(
+        default=90,
+        ge=1,
+        description="days after which an open complaint stops a recall no more",
+    )
+    browsed_days: int = Field(default=7, ge=1, description="days for which a visit without a purchase counts")
+    woken_days: int = Field(default=30, ge=1, description="days for which a customer counts as just woken")
+    birthday_lead_days: int = Field(default=3, ge=0, le=30, description="days a greeting goes out before it")
+    language: Language = Field(default="en", description="of the messages; by default that of the region")
+    shop_name: str = Field(default="", min_length=1, description="in messages; by default the title")
+    sms_opt_out: str = Field(default="", min_length=1, description="how to opt out, at the end of each SMS")
+    link_base: WebAddress = "https://shop.example.com"
+    unsubscribe_base: WebAddress = Field(default="", description="by default link_base and /unsubscribe")
+    ad_platforms: tuple[AdPlatform, ...] = Field(default=AD_PLATFORMS, description="that get audience lists")
+    keep_exports_days: int = Field(
+        default=30, ge=1, description="days for which audience files and rendered messages are kept"
+    )
+
+    @field_validator("ad_platforms")
+    @classmethod
+    def _each_once(cls, value: tuple[AdPlatform, ...]) -> tuple[AdPlatform, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("a platform is named twice")
+        return value
+
+    def completed(self, *, title: str, region: str) -> ActivationSettings:
+        """These settings with what they leave out filled in, for a shop of this title and region."""
+        language = self.language if "language" in self.model_fields_set else _language_of(region)
+        defaults = {
+            "language": language,
+            "shop_name": title,
+            "sms_opt_out": _OPT_OUT[language],
+            "unsubscribe_base": f"{self.link_base}/unsubscribe",
+        }
+        return self.model_copy(
+            update={key: value for key, value in defaults.items() if key not in self.model_fields_set}
+        )
+
+
+def _language_of(region: str) -> Language:
+    return "zh" if region in CHINESE_REGIONS else "en"
 
 
 class Profile(StrictModel):
@@ -151,7 +224,7 @@ class Profile(StrictModel):
     rfm: RfmSettings = RfmSettings()
     dormancy: DormancySettings = DormancySettings()
     identity: IdentitySettings = IdentitySettings()
-    activation: ActivationSettings = ActivationSettings()
+    activation: ActivationSettings = Field(default=ActivationSettings(), validate_default=True)
     generated: bool = Field(default=False, description="the demo shop: its files are made when absent")
     history_days: int = Field(default=35, ge=1, description="days for which daily snapshots are kept")
     file: Path = Field(exclude=True)
@@ -162,6 +235,12 @@ class Profile(StrictModel):
         if value not in available_timezones():
             raise ValueError("not an IANA time zone name such as Europe/London or Asia/Shanghai")
         return value
+
+    @field_validator("activation")
+    @classmethod
+    def _completed(cls, value: ActivationSettings, info: ValidationInfo) -> ActivationSettings:
+        # A title or region that was refused is not there.
+        return value.completed(title=info.data.get("title", ""), region=info.data.get("region", ""))
 
     @field_validator("feeds")
     @classmethod

@@ -3,8 +3,10 @@
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from pipelines import control
 from pipelines import settings as settings_module
 from pipelines.feeds.binding import check_columns
 from pipelines.feeds.contract import load_contracts
@@ -55,6 +57,49 @@ def test_what_a_profile_leaves_out_has_a_default(write):
     assert profile.dormancy.min_category_customers == 200
 
 
+def test_messages_speak_for_the_shop_unless_it_says_otherwise(write):
+    activation = load_profile(str(write())).activation
+
+    assert (activation.language, activation.shop_name) == ("en", "Corner shop")
+    assert activation.sms_opt_out == "Reply STOP to opt out"
+    assert activation.unsubscribe_base == "https://shop.example.com/unsubscribe"
+    assert activation.ad_platforms == ("meta", "google", "tiktok", "tencent", "ocean_engine")
+
+    given = "{language: zh, shop_name: Eck, link_base: 'https://eck.example.com/', ad_platforms: []}"
+    activation = load_profile(str(write(new=f"activation: {given}\n"))).activation
+
+    assert (activation.language, activation.shop_name) == ("zh", "Eck")
+    assert activation.sms_opt_out == "拒收请回复R"
+    assert (activation.link_base, activation.unsubscribe_base) == (
+        "https://eck.example.com",
+        "https://eck.example.com/unsubscribe",
+    )
+    assert activation.ad_platforms == ()
+
+
+@pytest.mark.parametrize(
+    ("region", "language"), [("CN", "zh"), ("TW", "zh"), ("HK", "zh"), ("MO", "zh"), ("SG", "en")]
+)
+def test_messages_are_in_the_language_of_the_region(write, region, language):
+    assert load_profile(str(write("region: DE", f"region: {region}"))).activation.language == language
+
+
+def test_the_models_are_told_what_they_need_of_the_profile(write):
+    profile = load_profile(str(write(new="activation: {woken_days: 21}\n")))
+
+    with duckdb.connect() as con:
+        control.write_profile(con, profile, "p1")
+        told = con.sql("from control.profile").fetchdf().iloc[0].to_dict()
+
+    assert {key: told[key] for key in ("valid_days", "complaint_open_days", "browsed_days")} == {
+        "valid_days": 7,
+        "complaint_open_days": 90,
+        "browsed_days": 7,
+    }
+    assert (told["woken_days"], told["birthday_lead_days"]) == (21, 3)
+    assert (told["language"], told["policy_version"]) == ("en", "p1")
+
+
 @pytest.mark.parametrize(("given", "value"), [("median", "median"), ("250", 250.0), ("0.5", 0.5)])
 def test_high_is_better_than_the_mean_the_median_or_a_number(write, given, value):
     profile = load_profile(str(write(new=f"rfm: {{high: {{monetary: {given}}}}}\n")))
@@ -86,6 +131,30 @@ def test_high_is_better_than_the_mean_the_median_or_a_number(write, given, value
         ("", "dormancy: {theta: 2}\n", "dormancy.theta", "accepted: a number from 0.05 to 0.95, or tuned"),
         ("", "dormancy: {theta: tunned}\n", "dormancy.theta", "(given: 'tunned')"),
         ("", "dormancy: {theta: .nan}\n", "dormancy.theta", "accepted: a number from 0.05 to 0.95, or tuned"),
+        ("", "activation: {episode_days: 30}\n", "activation", "unknown key 'episode_days'"),
+        ("", "activation: {valid_days: 0}\n", "activation.valid_days", "greater than or equal to 1"),
+        ("", "activation: {language: de}\n", "activation.language", "Input should be 'zh' or 'en'"),
+        (
+            "",
+            "activation: {ad_platforms: [bing]}\n",
+            "activation.ad_platforms.0",
+            "Input should be 'meta', 'google', 'tiktok', 'tencent' or 'ocean_engine' (given: 'bing')",
+        ),
+        ("", "activation: {ad_platforms: [meta, meta]}\n", "activation.ad_platforms", "named twice"),
+        (
+            "",
+            "activation: {link_base: shop.example.com}\n",
+            "activation.link_base",
+            "accepted: an address that begins with http:// or https://, without spaces (given: 'shop.exam",
+        ),
+        ("", "activation: {link_base: 'https:///x'}\n", "activation.link_base", "begins with http://"),
+        (
+            "",
+            "activation: {unsubscribe_base: 'https://example.com/u?t='}\n",
+            "activation.unsubscribe_base",
+            "accepted: an address without ? and #",
+        ),
+        ("", "activation: {shop_name: ''}\n", "activation.shop_name", "at least 1 character"),
         (
             "",
             "dormancy: {min_horizon_days: 50, max_horizon_days: 40}\n",
