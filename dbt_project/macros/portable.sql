@@ -49,3 +49,26 @@
 {% macro default__whole_sum(expression) -%}
     (sum(cast(round(1e9 * ({{ expression }})) as bigint)) / 1e9)
 {%- endmacro %}
+
+{# Month and day of a date as MM-DD. #}
+{% macro month_and_day(day) %}{{ return(adapter.dispatch("month_and_day", "winback")(day)) }}{% endmacro %}
+{% macro default__month_and_day(day) -%}
+    strftime({{ day }}, '%m-%d')
+{%- endmacro %}
+
+{# A date at a time of day given as HH:MM, in the shop's zone. #}
+{% macro at_time(day, time_of_day) %}{{ return(adapter.dispatch("at_time", "winback")(day, time_of_day)) }}{% endmacro %}
+{% macro default__at_time(day, time_of_day) -%}
+    ({{ day }} + cast({{ time_of_day }} as time))
+{%- endmacro %}
+
+{# Hash of an address, by which it is known where the address itself must not stand. #}
+{% macro address_key(kind, address) %}{{ return(adapter.dispatch("address_key", "winback")(kind, address)) }}{% endmacro %}
+{% macro default__address_key(kind, address) -%}
+    sha256({{ kind }} || ':' || {{ address }})
+{%- endmacro %}
+
+{# Whether a cell of the policy, `*` or values with bars between them, holds a value. #}
+{% macro cell_holds(cell, value) -%}
+    ({{ cell }} = '*' or '|' || {{ cell }} || '|' like '%|' || {{ value }} || '|%')
+{%- endmacro %}

@@ -1,5 +1,7 @@
--- One decision per customer and date of the run, in the order of the policy. Frozen dates are computed too,
--- for comparison; what was really decided on them stays in recall_decision.
+-- One decision per known customer and date of the run. Whoever has a channel is weighed by the margin that the
+-- message is expected to bring beyond what would have been bought anyway; then the budgets are spent from the
+-- best on. Held-out customers pass every step as ghosts: they take a place in each ranking, and only sends spend.
+-- Frozen dates are computed too, for comparison; what was really decided on them stays in recall_decision.
 with dates as (
 
     select * from {{ control("decision_date") }}
@@ -12,90 +14,227 @@ settings as (
 
 ),
 
-known as (
+means as (
 
     select
-        dates.as_of_date,
-        dates.is_frozen,
-        dates.simulated,
-        dates.run_id,
-        customers.customer_id,
-        customers.reachable_crm
-    from dates
-    inner join {{ ref("customer") }} as customers
-        on dates.as_of_date >= customers.first_seen_on or customers.first_seen_on is null
+        as_of_date,
+        avg(cast(purchase_margin as double)) as purchase_margin,
+        avg(order_value) as order_value
+    from {{ ref("int_decision_journey") }}
+    group by as_of_date
 
 ),
 
-dormancy as (
+candidates as (
 
-    select * from {{ ref("customer_dormancy") }}
+    select
+        judged.as_of_date,
+        judged.customer_id,
+        coalesce(judged.purchase_margin, means.purchase_margin, 0) as purchase_margin,
+        coalesce(judged.order_value, means.order_value, 0) as order_value,
+        chosen.channel,
+        chosen.address_key,
+        chosen.address_left,
+        chosen.vendor,
+        channels.unit_cost + channels.labour_cost as contact_cost,
+        channels.daily_limit,
+        channels.minimum_list,
+        arms.arm = 'treated' and not arms.is_mixed as is_treated,
+        journeys.prior_lift * channels.lift_factor as lift,
+        -- Who comes within the offer's validity anyway redeems it too.
+        coalesce(
+            1 - pow(1 - judged.p_active, coalesce(offers.valid_days, settings.valid_days) / judged.horizon_days),
+            journeys.prior_lift
+        ) as base_rate,
+        coalesce(offers.take_up, 0) as take_up,
+        case offers.cost_rule
+            when 'share_of_order' then offers.cost * coalesce(judged.order_value, means.order_value, 0)
+            when 'fixed' then offers.cost
+            else 0
+        end as incentive
+    from {{ ref("int_decision_journey") }} as judged
+    cross join settings
+    inner join {{ ref("int_decision_channel") }} as chosen
+        on judged.as_of_date = chosen.as_of_date and judged.customer_id = chosen.customer_id
+    inner join {{ ref("int_decision_arm") }} as arms
+        on judged.as_of_date = arms.as_of_date and judged.customer_id = arms.customer_id
+    inner join {{ ref("channel") }} as channels on chosen.channel = channels.channel
+    inner join {{ ref("journey") }} as journeys on judged.journey = journeys.journey
+    left join {{ ref("offer") }} as offers on judged.offer_id = offers.offer_id
+    left join means on judged.as_of_date = means.as_of_date
+    where judged.reason_code is null and chosen.reason_code is null
 
 ),
 
-last_touch as (
+valued as (
 
-    -- Ghosts of the holdout count as touches: an arm keeps its customers for the whole episode. So do touches
-    -- under an id that a merge has retired.
     select
-        dates.as_of_date,
-        coalesce(aliases.customer_id, touches.customer_id) as customer_id,
-        max(touches.as_of_date) as touched_on
-    from dates
-    inner join {{ control("recall_touch") }} as touches on dates.as_of_date > touches.as_of_date
-    left join {{ ref("customer_alias") }} as aliases on touches.customer_id = aliases.alias_id
-    group by dates.as_of_date, coalesce(aliases.customer_id, touches.customer_id)
+        *,
+        least(lift, 1 - base_rate) as true_lift,
+        take_up * (base_rate + least(lift, 1 - base_rate)) * incentive as expected_incentive
+    from candidates
+
+),
+
+costed as (
+
+    select
+        *,
+        cast(round(contact_cost + expected_incentive, 2) as decimal(18, 2)) as expected_cost,
+        cast(round(true_lift * purchase_margin - expected_incentive, 2) as decimal(18, 2)) as expected_margin
+    from valued
+
+),
+
+ranked as (
+
+    select
+        *,
+        -- What costs nothing comes first if it brings anything.
+        case
+            when expected_cost > 0 then cast(expected_margin as double) / cast(expected_cost as double)
+            when expected_margin >= 0 then 1e9
+            else -1e9
+        end as margin_per_cost,
+        {{ stable_share(["holdout.salt", "as_of_date", "customer_id"]) }} as lot
+    from costed
+    cross join {{ ref("holdout") }} as holdout
+
+),
+
+floored as (
+
+    select
+        ranked.*,
+        limits.daily_amount,
+        ranked.margin_per_cost < limits.min_margin_per_cost as is_not_worth
+    from ranked
+    cross join {{ ref("budget") }} as limits
+    where limits.scope = 'all'
+
+),
+
+-- Two customers at one address share its cap.
+at_address as (
+
+    select
+        *,
+        address_left < row_number() over (
+            partition by as_of_date, address_key order by margin_per_cost desc, lot asc
+        ) as is_over_cap
+    from floored
+    where not is_not_worth
+
+),
+
+spent as (
+
+    select
+        *,
+        {{ spent_before("is_treated", "expected_cost", ["as_of_date"]) }} + expected_cost > daily_amount
+            as is_over_budget
+    from at_address
+    where not is_over_cap
+
+),
+
+spent_by_channel as (
+
+    select
+        spent.*,
+        {{ spent_before("is_treated", "expected_cost", ["as_of_date", "spent.channel"]) }} + expected_cost
+        > coalesce(limits.daily_amount, 1e15) as is_over_channel_budget
+    from spent
+    left join {{ ref("budget") }} as limits on spent.channel = limits.scope
+    where not spent.is_over_budget
+
+),
+
+served as (
+
+    select
+        spent_by_channel.*,
+        {{ spent_before("is_treated", "1", ["as_of_date", "channel"]) }} + 1 > coalesce(daily_limit, 1e15)
+        or {{ spent_before("is_treated", "1", ["as_of_date", "channel", "spent_by_channel.vendor"]) }} + 1
+        > coalesce(vendors.daily_limit_of_vendor, 1e15) as is_full
+    from spent_by_channel
+    left join (select vendor as vendor_name, daily_limit as daily_limit_of_vendor from {{ ref("push_vendor") }}) as vendors
+        on spent_by_channel.channel = 'push' and spent_by_channel.vendor = vendors.vendor_name
+    where not spent_by_channel.is_over_channel_budget
+
+),
+
+-- A list that is too small for its platform does not go out; ghosts stand in for themselves.
+listed as (
+
+    select
+        *,
+        count(*) over (partition by as_of_date, channel) < coalesce(minimum_list, 0) as is_too_few
+    from served
+    where not is_full
+
+),
+
+weighed as (
+
+    select
+        ranked.as_of_date,
+        ranked.customer_id,
+        ranked.expected_cost,
+        ranked.expected_margin,
+        ranked.margin_per_cost,
+        ranked.lot,
+        case
+            when at_address.customer_id is null then 'not_worth_it'
+            when at_address.is_over_cap then 'frequency_cap'
+            when spent.is_over_budget or spent_by_channel.is_over_channel_budget then 'budget_spent'
+            when served.is_full then 'channel_full'
+            when listed.is_too_few then 'list_too_small'
+        end as reason_code
+    from ranked
+    left join at_address
+        on ranked.as_of_date = at_address.as_of_date and ranked.customer_id = at_address.customer_id
+    left join spent on ranked.as_of_date = spent.as_of_date and ranked.customer_id = spent.customer_id
+    left join spent_by_channel
+        on ranked.as_of_date = spent_by_channel.as_of_date and ranked.customer_id = spent_by_channel.customer_id
+    left join served on ranked.as_of_date = served.as_of_date and ranked.customer_id = served.customer_id
+    left join listed on ranked.as_of_date = listed.as_of_date and ranked.customer_id = listed.customer_id
 
 ),
 
 judged as (
 
     select
-        known.*,
-        coalesce(dormancy.customer_kind, 'registrant') as customer_kind,
-        dormancy.episode_id,
-        dormancy.dormancy_state,
-        dormancy.dormant_since,
-        dormancy.expected_value,
-        playbook.journey,
-        channels.channel,
-        channels.unit_cost,
-        case
-            when dormancy.customer_id is null then 'no_history'
-            when not known.reachable_crm then 'not_reachable'
-            when playbook.journey is null then playbook.reason_code
-            when
-                last_touch.touched_on > {{ add_days("known.as_of_date", "-settings.episode_days") }}
-                then 'recalled_recently'
-            when
-                {{ stable_share([
-                    "holdout.salt", "extract(year from dormancy.dormant_since)", "known.customer_id",
-                ]) }} < holdout.share
-                then 'holdout'
-            else playbook.reason_code
-        end as reason_code,
-        case
-            when
-                {{ stable_share([
-                    "holdout.salt", "extract(year from dormancy.dormant_since)", "known.customer_id",
-                ]) }} < holdout.share
-                then 'holdout'
-            else 'treated'
-        end as episode_arm,
-        settings.valid_days,
-        settings.policy_version
-    from known
-    cross join settings
-    cross join {{ ref("holdout") }} as holdout
-    cross join {{ ref("channel") }} as channels
-    left join dormancy
-        on known.as_of_date = dormancy.as_of_date and known.customer_id = dormancy.customer_id
-    left join {{ ref("playbook") }} as playbook
-        on
-            dormancy.customer_kind = playbook.customer_kind
-            and dormancy.dormancy_state = playbook.dormancy_state
-    left join last_touch
-        on known.as_of_date = last_touch.as_of_date and known.customer_id = last_touch.customer_id
+        journeys.*,
+        chosen.channel,
+        chosen.address_key,
+        chosen.send_on,
+        chosen.send_after,
+        chosen.send_before,
+        weighed.expected_cost,
+        weighed.expected_margin,
+        weighed.margin_per_cost,
+        weighed.lot,
+        arms.arm,
+        arms.unit_id,
+        arms.holdout_period,
+        coalesce(
+            journeys.reason_code,
+            chosen.reason_code,
+            weighed.reason_code,
+            case
+                when arms.is_mixed then 'mixed_arms'
+                when arms.arm = 'treated' then journeys.send_reason
+                else arms.arm
+            end
+        ) as final_code
+    from {{ ref("int_decision_journey") }} as journeys
+    left join {{ ref("int_decision_channel") }} as chosen
+        on journeys.as_of_date = chosen.as_of_date and journeys.customer_id = chosen.customer_id
+    left join weighed
+        on journeys.as_of_date = weighed.as_of_date and journeys.customer_id = weighed.customer_id
+    left join {{ ref("int_decision_arm") }} as arms
+        on journeys.as_of_date = arms.as_of_date and journeys.customer_id = arms.customer_id
 
 ),
 
@@ -104,41 +243,67 @@ decided as (
     select
         judged.*,
         reasons.decision,
-        reasons.decision in ('send', 'holdout') as is_selected
+        reasons.decision in ('send', 'holdout') as is_selected,
+        case
+            when kinds.kind in ('reminder', 'greeting', 'retain', 'member')
+                then strftime(judged.as_of_date, '%Y-%m')
+            else judged.episode_id
+        end as occasion
     from judged
-    left join {{ ref("reason_code") }} as reasons on judged.reason_code = reasons.reason_code
+    left join {{ ref("reason_code") }} as reasons on judged.final_code = reasons.reason_code
+    left join {{ ref("journey") }} as kinds on judged.journey = kinds.journey
 
 )
 
 select
-    as_of_date,
-    is_frozen,
-    customer_id,
-    customer_kind,
-    episode_id,
-    decision,
-    reason_code,
-    -- Only who sleeps has an episode, and with it an arm.
-    case when dormant_since is not null then episode_arm end as arm,
-    case when is_selected then journey || '_' || strftime(as_of_date, '%Y_%m') end as campaign_id,
-    case when is_selected then {{ stable_id("t_", ["as_of_date", "customer_id", "channel"]) }} end as touch_id,
-    case when is_selected then journey end as journey,
-    cast(case when is_selected then 1 end as integer) as step,
-    case when is_selected then channel end as channel,
-    cast(null as varchar) as offer_id,
-    cast(null as varchar) as coupon_code,
-    cast(null as varchar) as template_id,
-    case when is_selected then {{ add_days("as_of_date", 1) }} + interval 10 hour end as send_after,
-    case when is_selected then {{ add_days("as_of_date", "valid_days") }} end as valid_until,
+    decided.as_of_date,
+    dates.is_frozen,
+    decided.customer_id,
+    decided.customer_kind,
+    decided.episode_id,
+    decided.decision,
+    decided.final_code as reason_code,
+    decided.arm,
+    case
+        when decided.is_selected
+            then coalesce(decided.campaign_id, decided.journey || '_' || strftime(decided.as_of_date, '%Y_%m'))
+    end as campaign_id,
+    case
+        when decided.is_selected
+            then {{ stable_id("t_", ["decided.as_of_date", "decided.customer_id", "decided.channel"]) }}
+    end as touch_id,
+    case when decided.is_selected then decided.journey end as journey,
+    cast(case when decided.is_selected then decided.step end as integer) as step,
+    case when decided.is_selected then decided.channel end as channel,
+    case when decided.is_selected then decided.offer_id end as offer_id,
+    -- One code per customer, offer and occasion: a reminder carries the code of the first message.
+    case
+        when decided.is_selected and offers.coupon_prefix is not null
+            then offers.coupon_prefix || upper(substr(md5(
+                holdout.salt || '|' || decided.customer_id || '|' || offers.offer_id || '|' || decided.occasion
+            ), 1, 10))
+    end as coupon_code,
+    case when decided.is_selected then decided.template_id end as template_id,
+    case when decided.is_selected then decided.send_after end as send_after,
+    case when decided.is_selected then decided.send_before end as send_before,
+    case when decided.is_selected then {{ add_days("decided.send_on", "settings.valid_days") }} end as valid_until,
     cast(case
-        when is_selected
+        when decided.is_selected
             then row_number() over (
-                partition by as_of_date, is_selected order by expected_value desc, customer_id asc
+                partition by decided.as_of_date, decided.is_selected
+                order by decided.margin_per_cost desc, decided.lot asc
             )
     end as integer) as priority,
-    case when is_selected then cast(unit_cost as decimal(18, 2)) end as expected_cost,
-    cast(null as decimal(18, 2)) as expected_margin,
-    policy_version,
-    simulated,
-    run_id
+    case when decided.is_selected then decided.expected_cost end as expected_cost,
+    case when decided.is_selected then decided.expected_margin end as expected_margin,
+    case when decided.is_selected then decided.address_key end as address_key,
+    case when decided.is_selected then decided.unit_id end as unit_id,
+    case when decided.is_selected then decided.holdout_period end as holdout_period,
+    settings.policy_version,
+    dates.simulated,
+    dates.run_id
 from decided
+inner join dates on decided.as_of_date = dates.as_of_date
+cross join settings
+cross join {{ ref("holdout") }} as holdout
+left join {{ ref("offer") }} as offers on decided.offer_id = offers.offer_id

@@ -92,6 +92,51 @@ contacted as (
 
 ),
 
+-- How often somebody answers in a channel, drawn towards the shop's rate there by two messages' worth: two
+-- answers at least make a preference.
+answers as (
+
+    select
+        touches.customer_id,
+        channels.channel,
+        count(*) as messages,
+        count(coalesce(
+            touches.clicked_at, touches.replied_at, touches.answered_at, touches.redeemed_at
+        )) as answered
+    from {{ ref("touch") }} as touches
+    inner join {{ ref("reach_channel") }} as channels on touches.channel = channels.campaign_channel
+    where touches.sent_at is not null
+    group by touches.customer_id, channels.channel
+
+),
+
+answer_rates as (
+
+    select
+        channel,
+        cast(sum(answered) as double) / sum(messages) as rate
+    from answers
+    group by channel
+
+),
+
+preferences as (
+
+    select
+        answers.customer_id,
+        answers.channel as preferred_channel
+    from answers
+    inner join answer_rates on answers.channel = answer_rates.channel
+    where answers.answered >= 2
+    qualify row_number() over (
+        partition by answers.customer_id
+        order by
+            (answers.answered + 2 * answer_rates.rate) / (answers.messages + 2) desc, answers.answered desc,
+            answers.channel asc
+    ) = 1
+
+),
+
 reach as (
 
     select
@@ -187,7 +232,7 @@ select
         "purchases.season_cosines", "purchases.season_sines", "purchases.purchase_days",
         "purchases.first_kept_on", "purchases.last_purchase_on",
     ) }}, false) as seasonal,
-    cast(null as varchar) as preferred_channel,
+    preferences.preferred_channel,
     cast(money.price_sensitivity as double) as price_sensitivity,
     cast(people.account_count as integer) as account_count
 from people
@@ -196,6 +241,7 @@ left join purchases on people.customer_id = purchases.customer_id
 left join activity on people.customer_id = activity.customer_id
 left join contacted on people.customer_id = contacted.customer_id
 left join reach on people.customer_id = reach.customer_id
+left join preferences on people.customer_id = preferences.customer_id
 left join money on people.customer_id = money.customer_id
 left join returns on people.customer_id = returns.customer_id
 left join favourites on people.customer_id = favourites.customer_id

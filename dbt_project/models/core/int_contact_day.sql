@@ -23,7 +23,7 @@ touches as (
         min(touch_id) as touch_id,
         min(cast(sent_at as date)) as sent_on
     from {{ ref("touch") }}
-    where sent_at is not null
+    where sent_at is not null and starts_with(touch_id, 'x_')
     group by campaign_id, customer_id
 
 ),
@@ -38,6 +38,15 @@ sent as (
     from touches
     left join events
         on touches.campaign_id = events.campaign_id and touches.customer_id = events.customer_id
+    union all
+    -- Our own, one by one.
+    select
+        customer_id,
+        touch_id,
+        cast(sent_at as date) as contacted_on,
+        1 as messages
+    from {{ ref("touch") }}
+    where sent_at is not null and starts_with(touch_id, 't_')
 
 )
 

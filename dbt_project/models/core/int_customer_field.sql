@@ -6,6 +6,8 @@ with stated as (
         'ecommerce' as source,
         account_id as account_key,
         coalesce(updated_at, registered_at) as stated_at,
+        name,
+        cast(birth_date as varchar) as birth_date,
         sex,
         cast(birth_year as varchar) as birth_year,
         city,
@@ -19,6 +21,8 @@ with stated as (
         'pos' as source,
         member_id as account_key,
         coalesce(updated_at, joined_at) as stated_at,
+        name,
+        cast(birth_date as varchar) as birth_date,
         sex,
         cast(birth_year as varchar) as birth_year,
         city,
@@ -32,7 +36,9 @@ with stated as (
 
 fields as (
 
-    {%- for field in ["sex", "birth_year", "city", "home_store", "tier", "spend_to_next_tier", "email_domain"] %}
+    {%- for field in [
+        "name", "birth_date", "sex", "birth_year", "city", "home_store", "tier", "spend_to_next_tier", "email_domain"
+    ] %}
         {{ "union all" if not loop.first }}
         select
             source,

@@ -33,6 +33,9 @@ select
         as is_reachable
 from addressed
 left join {{ ref("int_permission") }} as permissions
-    on addressed.customer_id = permissions.customer_id and addressed.channel = permissions.channel
+    on
+        addressed.customer_id = permissions.customer_id
+        and addressed.channel = permissions.channel
+        and permissions.purpose = 'marketing'
 left join {{ ref("int_suppression") }} as suppressions
     on addressed.customer_id = suppressions.customer_id and addressed.channel = suppressions.channel

@@ -1,8 +1,52 @@
 -- Messages and calls of other tools: a row per customer chosen for a campaign and channel, the held-out ones
 -- too (their arm is all there is of them), with the first time of whatever happened. A tool that reports no
 -- sends has contacted whom it chose, on the day it chose them. Events of a campaign without a list of members
--- make their own touch.
-with members as (
+-- make their own touch. So does each of our own sends and ghosts (ids t_), with the events that name it.
+with recalled as (
+
+    select
+        touches.*,
+        coalesce(aliases.customer_id, touches.customer_id) as current_id
+    from {{ control("recall_touch") }} as touches
+    left join {{ ref("customer_alias") }} as aliases on touches.customer_id = aliases.alias_id
+
+),
+
+answers as (
+
+    select
+        recalled.touch_id,
+        {{ first_times("events.kind", "events.occurred_at") }},
+        max(events.disposition) filter (where events.kind in ('answered', 'replied')) as disposition
+    from recalled
+    inner join {{ ref("stg_campaign__events") }} as events on recalled.touch_id = events.touch_id
+    group by recalled.touch_id
+
+),
+
+-- Where a tool reports sends at all, a send that it does not report has not happened.
+reported as (
+
+    select
+        recalled.as_of_date,
+        recalled.channel
+    from recalled
+    inner join answers on recalled.touch_id = answers.touch_id
+    where answers.sent_at is not null
+    group by recalled.as_of_date, recalled.channel
+
+),
+
+others as (
+
+    select events.*
+    from {{ ref("stg_campaign__events") }} as events
+    left join recalled on events.touch_id = recalled.touch_id
+    where events.campaign_id is not null and recalled.touch_id is null
+
+),
+
+members as (
 
     select
         members.campaign_id,
@@ -22,16 +66,16 @@ with members as (
 events as (
 
     select
-        events.campaign_id,
+        others.campaign_id,
         subjects.customer_id,
-        events.channel,
-        events.kind,
-        min(events.occurred_at) as first_at
-    from {{ ref("stg_campaign__events") }} as events
+        others.channel,
+        others.kind,
+        min(others.occurred_at) as first_at,
+        max(others.disposition) filter (where others.kind in ('answered', 'replied')) as disposition
+    from others
     inner join {{ ref("int_subject") }} as subjects
         on {{ subject_key() }} = subjects.subject_key and subjects.is_owner
-    where events.campaign_id is not null
-    group by events.campaign_id, subjects.customer_id, events.channel, events.kind
+    group by others.campaign_id, subjects.customer_id, others.channel, others.kind
 
 ),
 
@@ -54,12 +98,8 @@ happened as (
         events.campaign_id,
         events.customer_id,
         coalesce(events.channel, only_channel.channel) as channel,
-        {%- for kind in [
-            "sent", "delivered", "opened", "clicked", "replied", "answered", "redeemed", "unsubscribed",
-            "bounced", "complained",
-        ] %}
-        min(events.first_at) filter (where events.kind = '{{ kind }}') as {{ kind }}_at{{ "," if not loop.last }}
-    {%- endfor %}
+        {{ first_times("events.kind", "events.first_at") }},
+        max(events.disposition) as disposition
     from events
     left join only_channel
         on events.campaign_id = only_channel.campaign_id and events.customer_id = only_channel.customer_id
@@ -110,7 +150,33 @@ select
         "delivered", "opened", "clicked", "replied", "answered", "redeemed", "unsubscribed", "bounced",
         "complained",
     ] %}
-    cast(touches.{{ kind }}_at as timestamp) as {{ kind }}_at{{ "," if not loop.last }}
-{%- endfor %}
+    cast(touches.{{ kind }}_at as timestamp) as {{ kind }}_at,
+    {%- endfor %}
+    touches.disposition
 from touches
 left join reporting on touches.campaign_id = reporting.campaign_id
+union all
+select
+    recalled.touch_id,
+    recalled.campaign_id,
+    recalled.current_id as customer_id,
+    recalled.arm,
+    recalled.decision = 'holdout' as is_control,
+    recalled.channel,
+    recalled.offer_id,
+    cast(recalled.as_of_date as timestamp) as assigned_at,
+    cast(coalesce(
+        answers.sent_at,
+        case when recalled.decision = 'send' and reported.channel is null then recalled.send_on end
+    ) as timestamp) as sent_at,
+    {%- for kind in [
+        "delivered", "opened", "clicked", "replied", "answered", "redeemed", "unsubscribed", "bounced",
+        "complained",
+    ] %}
+    cast(answers.{{ kind }}_at as timestamp) as {{ kind }}_at,
+    {%- endfor %}
+    answers.disposition
+from recalled
+left join answers on recalled.touch_id = answers.touch_id
+left join reported
+    on recalled.as_of_date = reported.as_of_date and recalled.channel = reported.channel

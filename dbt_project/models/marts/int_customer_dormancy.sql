@@ -127,7 +127,9 @@ scored as (
             when method = 'mbg_cnbd'
                 then p_alive * horizon_days * (r + k * repeats) / (k * (alpha + age_days))
             else coalesce(p_active, 1) * horizon_days / expected_gap_days
-        end as expected_purchase_days
+        end as expected_purchase_days,
+        -- Margin of one purchase-day, the customer's own mean shrunk towards the category's.
+        (value_weight * value_mean + life_margin) / (value_weight + purchase_days) as purchase_margin
     from judged_by
 
 ),
@@ -184,13 +186,9 @@ everybody as (
             when 10 * (value_rank - 1) < 5 * all_buyers then 'mid'
             else 'low'
         end as value_tier,
-        -- Margin of one horizon if nothing is done: purchase-days to be expected times what one is worth, the
-        -- customer's own mean shrunk towards the category's.
-        cast(greatest(
-            expected_purchase_days
-            * (value_weight * value_mean + life_margin) / (value_weight + purchase_days),
-            0
-        ) as decimal(18, 2)) as expected_value
+        -- Margin of one horizon if nothing is done: purchase-days to be expected times what one is worth.
+        cast(greatest(expected_purchase_days * purchase_margin, 0) as decimal(18, 2)) as expected_value,
+        purchase_margin
     from scored
     union all
     select
@@ -215,7 +213,8 @@ everybody as (
         {{ add_days("first_seen_on", "ceil(2 * activity_x_days / 3.0)") }} as cool_from_date,
         activity_x_days,
         'low' as value_tier,
-        cast(0 as decimal(18, 2)) as expected_value
+        cast(0 as decimal(18, 2)) as expected_value,
+        null as purchase_margin
     from non_buyers
 
 ),
@@ -355,6 +354,7 @@ select
     end as integer) as dormancy_days,
     value_tier,
     expected_value,
+    cast(purchase_margin as decimal(18, 2)) as purchase_margin,
     {{ stable_id("e_", ["customer_id", "episode_anchor_on"]) }} as episode_id,
     case
         when customer_kind != 'buyer'

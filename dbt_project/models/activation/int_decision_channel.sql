@@ -1,0 +1,291 @@
+-- Through which channel each customer with a due step is written to: of the step's channels that nothing stands
+-- against, the one the customer prefers, else the first. Where none is left, `reason_code` says how far the best
+-- of them came. Caps count whatever lies less than their window before or after the day of sending.
+with dates as (
+
+    select * from {{ control("decision_date") }}
+
+),
+
+due as (
+
+    select
+        journeys.as_of_date,
+        journeys.customer_id,
+        journeys.channels,
+        kinds.purpose,
+        kinds.other_channel
+    from {{ ref("int_decision_journey") }} as journeys
+    inner join {{ ref("journey") }} as kinds on journeys.journey = kinds.journey
+    where journeys.reason_code is null
+
+),
+
+options as (
+
+    select
+        due.as_of_date,
+        dates.known_until,
+        due.customer_id,
+        due.other_channel,
+        channels.channel,
+        channels.reach,
+        channels.intrusive,
+        -- Its place among the step's channels.
+        strpos('|' || due.channels || '|', '|' || channels.channel || '|') as place,
+        addresses.address_key,
+        addresses.vendor,
+        addresses.customer_id is not null as has_address,
+        coalesce(addresses.is_suppressed, false) as is_suppressed,
+        coalesce(case due.purpose when 'service' then addresses.may_serve else addresses.may_market end, false)
+            as is_permitted,
+        slots.send_on is not null as has_window,
+        coalesce(slots.send_on, {{ add_days("due.as_of_date", 1) }}) as send_on,
+        slots.send_after,
+        slots.send_before
+    from due
+    inner join dates on due.as_of_date = dates.as_of_date
+    inner join {{ ref("channel") }} as channels
+        on '|' || due.channels || '|' like '%|' || channels.channel || '|%'
+    left join {{ ref("int_contact_address") }} as addresses
+        on due.customer_id = addresses.customer_id and channels.channel = addresses.channel
+    left join {{ ref("int_send_slot") }} as slots
+        on due.as_of_date = slots.as_of_date and channels.channel = slots.channel
+
+),
+
+history as (
+
+    select * from {{ ref("int_contact_history") }}
+
+),
+
+-- Contacts around the day of sending: of the customer, and to the address, whoever else has it.
+of_person as (
+
+    select
+        options.as_of_date,
+        options.customer_id,
+        options.channel,
+        'person' as scope,
+        history.channel as past_channel,
+        abs({{ days_between("history.send_on", "options.send_on") }}) as days_apart
+    from options
+    inner join history
+        on
+            options.customer_id = history.customer_id
+            and (options.as_of_date >= history.counts_from or options.known_until > history.sent_at)
+    where options.has_address
+
+),
+
+of_address as (
+
+    select
+        options.as_of_date,
+        options.customer_id,
+        options.channel,
+        'address' as scope,
+        history.channel as past_channel,
+        abs({{ days_between("history.send_on", "options.send_on") }}) as days_apart
+    from options
+    inner join history
+        on
+            options.address_key = history.address_key
+            and (options.as_of_date >= history.counts_from or options.known_until > history.sent_at)
+
+),
+
+caps as (
+
+    select
+        scope,
+        channel,
+        days,
+        messages
+    from {{ ref("contact_cap") }}
+    union all
+    -- A maker's limit per device and day.
+    select
+        'vendor:' || vendor as scope,
+        'push' as channel,
+        1 as days,
+        device_limit as messages
+    from {{ ref("push_vendor") }}
+    where device_limit is not null
+
+),
+
+used as (
+
+    select
+        past.as_of_date,
+        past.customer_id,
+        past.channel,
+        past.scope,
+        caps.messages - count(*) as messages_left
+    from (
+        select * from of_person
+        union all
+        select * from of_address
+    ) as past
+    inner join caps
+        on
+            past.scope = caps.scope
+            and (caps.channel = 'all' or (past.channel = caps.channel and past.past_channel = caps.channel))
+            and caps.days > past.days_apart
+    group by
+        past.as_of_date, past.customer_id, past.channel, past.scope, caps.channel, caps.days, caps.messages
+
+),
+
+left_over as (
+
+    select
+        as_of_date,
+        customer_id,
+        channel,
+        min(messages_left) filter (where scope = 'person') as person_left,
+        min(messages_left) filter (where scope = 'address') as address_left
+    from used
+    group by as_of_date, customer_id, channel
+
+),
+
+-- What the caps allow somebody who was never written to.
+untouched as (
+
+    select
+        channels.channel,
+        min(caps.messages) filter (where caps.scope = 'person') as person_left,
+        min(caps.messages) filter (where caps.scope = 'address') as address_left
+    from {{ ref("channel") }} as channels
+    inner join caps on caps.channel in ('all', channels.channel)
+    group by channels.channel
+
+),
+
+vendors as (
+
+    select
+        options.as_of_date,
+        options.customer_id,
+        limits.device_limit - count(of_address.channel) as vendor_left
+    from options
+    inner join {{ ref("push_vendor") }} as limits
+        on options.vendor = limits.vendor and limits.device_limit is not null
+    left join of_address
+        on
+            options.as_of_date = of_address.as_of_date
+            and options.customer_id = of_address.customer_id
+            and options.channel = of_address.channel
+            and of_address.past_channel = 'push'
+            and of_address.days_apart < 1
+    where options.channel = 'push'
+    group by options.as_of_date, options.customer_id, limits.device_limit
+
+),
+
+usual as (
+
+    -- Where somebody was written to most of late: who is tired of it is not written to there.
+    select
+        dates.as_of_date,
+        history.customer_id,
+        history.channel
+    from dates
+    inner join history
+        on
+            dates.as_of_date >= history.counts_from
+            and history.send_on > {{ add_days("dates.as_of_date", -90) }}
+    group by dates.as_of_date, history.customer_id, history.channel
+    qualify row_number() over (
+        partition by dates.as_of_date, history.customer_id order by count(*) desc, history.channel asc
+    ) = 1
+
+),
+
+judged as (
+
+    select
+        options.*,
+        coalesce(customers.preferred_channel = options.reach, false) as is_preferred,
+        least(
+            coalesce(left_over.person_left, untouched.person_left, 1),
+            coalesce(untouched.person_left, 1)
+        ) as person_left,
+        least(
+            coalesce(left_over.address_left, untouched.address_left, 1000000),
+            coalesce(untouched.address_left, 1000000),
+            coalesce(vendors.vendor_left, 1000000)
+        ) as address_left,
+        options.other_channel and coalesce(usual.channel = options.channel, false) as is_tired_of
+    from options
+    inner join {{ ref("customer") }} as customers on options.customer_id = customers.customer_id
+    left join left_over
+        on
+            options.as_of_date = left_over.as_of_date
+            and options.customer_id = left_over.customer_id
+            and options.channel = left_over.channel
+    left join untouched on options.channel = untouched.channel
+    left join vendors
+        on
+            options.as_of_date = vendors.as_of_date
+            and options.customer_id = vendors.customer_id
+            and options.channel = 'push'
+    left join usual
+        on options.as_of_date = usual.as_of_date and options.customer_id = usual.customer_id
+
+),
+
+-- Who prefers another channel that is open too is not called or texted instead.
+wanted as (
+
+    select
+        *,
+        intrusive and not is_preferred and bool_or(
+            is_preferred and has_address and not is_suppressed and is_permitted and not is_tired_of
+        ) over (partition by as_of_date, customer_id) as is_unwanted
+    from judged
+
+),
+
+staged as (
+
+    select
+        *,
+        case
+            when not has_address then 1
+            when is_suppressed then 2
+            when not is_permitted then 3
+            when is_tired_of or is_unwanted then 4
+            when person_left < 1 or address_left < 1 then 5
+            when not has_window then 6
+            else 7
+        end as stage
+    from wanted
+
+)
+
+select
+    as_of_date,
+    customer_id,
+    channel,
+    address_key,
+    address_left,
+    vendor,
+    send_on,
+    send_after,
+    send_before,
+    case stage
+        when 1 then 'not_reachable'
+        when 2 then 'suppressed'
+        when 3 then 'no_consent'
+        when 4 then 'prefers_other_channel'
+        when 5 then 'frequency_cap'
+        when 6 then 'no_window'
+    end as reason_code
+from staged
+qualify row_number() over (
+    partition by as_of_date, customer_id order by stage desc, is_preferred desc, place asc
+) = 1
