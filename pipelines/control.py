@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,12 +39,15 @@ class DecisionDate:
         is_frozen: its audiences went out; the decisions are history.
         simulated: decided, but nothing goes out.
         run_id: the run that sends; None when simulated.
+        known_until: local time up to which purchases, tickets and answers are looked at. What goes out is
+            checked against the newest record there is; a simulation sees what was known as its date ended.
     """
 
     as_of_date: date
     is_frozen: bool
     simulated: bool
     run_id: str | None
+    known_until: datetime
 
 
 def write_profile(con: duckdb.DuckDBPyConnection, profile: Profile, policy_version: str) -> None:
@@ -113,13 +116,13 @@ def write_decision_dates(con: duckdb.DuckDBPyConnection, dates: Iterable[Decisio
     con.execute(
         """
         create or replace table control.decision_date (
-            as_of_date date, is_frozen boolean, simulated boolean, run_id varchar
+            as_of_date date, is_frozen boolean, simulated boolean, run_id varchar, known_until timestamp
         )
         """
     )
     con.executemany(
-        "insert into control.decision_date values (?, ?, ?, ?)",
-        [(d.as_of_date, d.is_frozen, d.simulated, d.run_id) for d in dates],
+        "insert into control.decision_date values (?, ?, ?, ?, ?)",
+        [(d.as_of_date, d.is_frozen, d.simulated, d.run_id, d.known_until) for d in dates],
     )
 
 

@@ -4,7 +4,7 @@ Before a stage is built its old verdicts are revoked and the schema `control` is
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,13 @@ from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, Par
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from pipelines import control
-from pipelines.activation.emission import DECISION_COLUMNS, TOUCH_COLUMNS, EmissionStore
+from pipelines.activation.emission import (
+    ASSIGNMENT_COLUMNS,
+    DECISION_COLUMNS,
+    TOUCH_COLUMNS,
+    EmissionStore,
+)
+from pipelines.activation.units import write_contact_units
 from pipelines.checks import verdicts
 from pipelines.checks.stages import Stage
 from pipelines.dormancy.reason_rules import check_reason_seeds
@@ -74,6 +80,7 @@ def build_dbt_assets(
     def core(context: AssetExecutionContext, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
         with warehouse.connect() as con:
             _revoke(con, context, Stage.CORE, [])
+            control.write_parquet_view(con, "recall_touch", emissions.touch_files(), TOUCH_COLUMNS)
         yield from dbt.build(context)
 
     @dbt_assets(
@@ -107,7 +114,11 @@ def build_dbt_assets(
         with warehouse.connect() as con:
             _revoke(con, context, Stage.ACTIVATION, days)
             control.write_decision_dates(con, plan)
+            write_contact_units(con)
             control.write_parquet_view(con, "recall_touch", emissions.touch_files(), TOUCH_COLUMNS)
+            control.write_parquet_view(
+                con, "arm_assignment", emissions.assignment_files(), ASSIGNMENT_COLUMNS
+            )
             control.write_parquet_view(
                 con,
                 "frozen_decision",
@@ -153,6 +164,7 @@ def plan_decisions(
                 is_frozen=day in emitted,
                 simulated=not for_real,
                 run_id=run_id if for_real else None,
+                known_until=datetime.max if for_real else datetime.combine(day + timedelta(days=1), time()),
             )
         )
     return plan

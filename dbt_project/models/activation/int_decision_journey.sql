@@ -211,8 +211,10 @@ next_step as (
             when 'clicked_not_bought' then last_touch.is_clicked
             when 'opened_not_clicked' then last_touch.is_opened and not last_touch.is_clicked
             when 'not_delivered' then last_touch.is_bounced
-            when 'no_answer' then not last_touch.is_answered
-            when 'not_opened' then not last_touch.is_opened
+            when 'no_answer' then last_touch.channel = 'phone' and not last_touch.is_answered
+            -- Of other channels nobody learns whether a message was opened.
+            when 'not_opened'
+                then last_touch.channel in ('email', 'push', 'social_dm') and not last_touch.is_opened
             else true
         end
     qualify row_number() over (

@@ -29,6 +29,7 @@ select
     dormancy.dormancy_days,
     dormancy.value_tier,
     dormancy.expected_value,
+    dormancy.purchase_margin,
     dormancy.episode_id,
     -- Who sleeps has a reason of rank 1, `unknown` where the evidence is thin; who is awake has none.
     reasons.reason as primary_reason,
