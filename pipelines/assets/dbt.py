@@ -13,6 +13,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 
 from pipelines import control
 from pipelines.activation.emission import DECISION_COLUMNS, TOUCH_COLUMNS, EmissionStore
+from pipelines.activation.suppressions import SUPPRESSION_COLUMNS, SuppressionStore
 from pipelines.checks import verdicts
 from pipelines.checks.stages import Stage
 from pipelines.dormancy.reason_rules import check_reason_seeds
@@ -59,6 +60,7 @@ def build_dbt_assets(
     history = History(settings.lake_dir)
     fits = FitStore(settings.lake_dir)
     emissions = EmissionStore(settings.lake_dir, settings.audiences_dir)
+    suppressions = SuppressionStore(settings.lake_dir)
 
     @dbt_assets(
         name="staging",
@@ -74,6 +76,7 @@ def build_dbt_assets(
     def core(context: AssetExecutionContext, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
         with warehouse.connect() as con:
             _revoke(con, context, Stage.CORE, [])
+            control.write_parquet_view(con, "suppression", suppressions.files(), SUPPRESSION_COLUMNS)
         yield from dbt.build(context)
 
     @dbt_assets(
