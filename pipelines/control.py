@@ -13,6 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.parquet import parquet_source
 from pipelines.settings import HighRule, Profile
 
 if TYPE_CHECKING:
@@ -134,19 +135,12 @@ def write_parquet_view(
     Args:
         con: open on the warehouse.
         name: name of the view.
-        files: Parquet files with these columns.
+        files: Parquet files; a column that a file lacks is null in its rows.
         columns: DuckDB type of each column.
     """
     con.execute("create schema if not exists control")
-    if files:
-        listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in sorted(files))
-        source = f"from read_parquet([{listed}], hive_partitioning = false)"
-        values = {column: f'"{column}"' for column in columns}
-    else:
-        source = "where false"
-        values = dict.fromkeys(columns, "null")
-    typed = ", ".join(f'cast({values[column]} as {kind}) as "{column}"' for column, kind in columns.items())
-    con.execute(f'create or replace view control."{name}" as select {typed} {source}')
+    source = parquet_source(con, files, columns)
+    con.execute(f'create or replace view control."{name}" as select * from {source}')
 
 
 def policy_version(seeds_dir: Path) -> str:

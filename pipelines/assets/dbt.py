@@ -18,6 +18,7 @@ from pipelines.activation.emission import (
     TOUCH_COLUMNS,
     EmissionStore,
 )
+from pipelines.activation.suppressions import SUPPRESSION_COLUMNS, SuppressionStore
 from pipelines.activation.units import write_contact_units
 from pipelines.checks import verdicts
 from pipelines.checks.stages import Stage
@@ -65,6 +66,7 @@ def build_dbt_assets(
     history = History(settings.lake_dir)
     fits = FitStore(settings.lake_dir)
     emissions = EmissionStore(settings.lake_dir, settings.audiences_dir)
+    suppressions = SuppressionStore(settings.lake_dir)
 
     @dbt_assets(
         name="staging",
@@ -81,6 +83,7 @@ def build_dbt_assets(
         with warehouse.connect() as con:
             _revoke(con, context, Stage.CORE, [])
             control.write_parquet_view(con, "recall_touch", emissions.touch_files(), TOUCH_COLUMNS)
+            control.write_parquet_view(con, "suppression", suppressions.files(), SUPPRESSION_COLUMNS)
         yield from dbt.build(context)
 
     @dbt_assets(

@@ -19,6 +19,8 @@ CASES = (
     "an_account_owns_a_row_before_a_shared_address",
     "the_newest_word_counts_and_of_several_the_most_restrictive",
     "reachable_is_an_address_a_permission_and_no_suppression",
+    "an_opt_out_by_account_closes_its_addresses_and_a_bounce_only_its_own",
+    "a_closed_address_stays_closed_under_a_new_account",
     "half_an_hour_of_silence_ends_a_visit",
     "a_visit_without_a_login_is_whose_machine_it_is",
     "a_machine_is_whose_alone_logs_in_there",

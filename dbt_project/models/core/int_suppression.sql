@@ -1,19 +1,34 @@
--- Channels in which a customer must not be contacted any more: who unsubscribed or complained, and addresses
--- that bounced. An event of one kind of social channel closes all of them.
+-- Channels in which a customer must not be contacted any more, with what closed them first: who unsubscribed or
+-- complained, and addresses that bounced, known from today's events or kept from earlier ones. An event of one
+-- kind of social channel closes all of them.
 with closing as (
 
-    select distinct
+    select
         subjects.customer_id,
-        reach.channel
+        reach.channel,
+        events.kind,
+        cast(events.occurred_at as timestamp) as since
     from {{ ref("stg_campaign__events") }} as events
     inner join {{ ref("reach_channel") }} as reach on events.channel = reach.campaign_channel
     inner join {{ ref("int_subject") }} as subjects
         on {{ subject_key() }} = subjects.subject_key
     where events.kind in ('unsubscribed', 'complained', 'bounced')
+    union all
+    select
+        addresses.customer_id,
+        suppressed.channel,
+        suppressed.kind,
+        suppressed.since
+    from {{ ref("int_address") }} as addresses
+    inner join {{ ref("int_suppressed_address") }} as suppressed
+        on {{ address_key("addresses.kind", "addresses.address") }} = suppressed.address_key
 
 )
 
 select
     customer_id,
-    channel
+    channel,
+    kind,
+    since
 from closing
+qualify row_number() over (partition by customer_id, channel order by since asc, kind asc) = 1
