@@ -62,12 +62,6 @@
     ({{ day }} + cast({{ time_of_day }} as time))
 {%- endmacro %}
 
-{# Hash of an address, by which it is known where the address itself must not stand. #}
-{% macro address_key(kind, address) %}{{ return(adapter.dispatch("address_key", "winback")(kind, address)) }}{% endmacro %}
-{% macro default__address_key(kind, address) -%}
-    sha256({{ kind }} || ':' || {{ address }})
-{%- endmacro %}
-
 {# Whether a cell of the policy, `*` or values with bars between them, holds a value. #}
 {% macro cell_holds(cell, value) -%}
     ({{ cell }} = '*' or '|' || {{ cell }} || '|' like '%|' || {{ value }} || '|%')

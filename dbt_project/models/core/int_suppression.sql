@@ -14,6 +14,18 @@ with closing as (
         on {{ subject_key() }} = subjects.subject_key
     where events.kind in ('unsubscribed', 'complained', 'bounced')
     union all
+    -- An answer to a message of ours may name the message alone.
+    {%- for kind in ["unsubscribed", "complained", "bounced"] %}
+        select
+            touches.customer_id,
+            reach.channel,
+            '{{ kind }}' as kind,
+            touches.{{ kind }}_at as since
+        from {{ ref("touch") }} as touches
+        inner join {{ ref("reach_channel") }} as reach on touches.channel = reach.campaign_channel
+        where starts_with(touches.touch_id, 't_') and touches.{{ kind }}_at is not null
+        union all
+    {%- endfor %}
     select
         addresses.customer_id,
         suppressed.channel,
