@@ -27,7 +27,7 @@ from pipelines.seed_tables import (
 )
 
 _NAME = matching(r"[a-z][a-z0-9_]*", "a name of small letters, digits and _")
-_FLAG = one_of(("true", "false"))
+_FLAG = one_of(("true", "false", "TRUE", "FALSE"))  # capitals: as spreadsheets save them
 _TIME = matching(r"([01]\d|2[0-3]):[0-5]\d", "a time of the day as HH:MM, 00:00 to 23:59")
 _SHARE = number(Decimal(0), Decimal(1))
 _MONEY = number(Decimal(0), Decimal(1_000_000), decimals=2)
