@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.feeds.errors import FeedError
@@ -59,6 +60,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Make the warehouse and the published copy anew from the lake alone. Nothing is sent.",
     )
     rebuild.set_defaults(command=_rebuild)
+    policy = commands.add_parser(
+        "policy",
+        help="check the policy's tables, or see whom they reach",
+        description="Check the policy's tables as edited, or count whom they reach. Nothing is sent.",
+    )
+    asked = policy.add_subparsers(required=True, metavar="what")
+    check = asked.add_parser("check", parents=[profile], help="say whether the tables are sound")
+    check.set_defaults(command=_policy_check)
+    reach = asked.add_parser("reach", parents=[profile], help="count the customers of each rule")
+    reach.add_argument(
+        "--date", type=_date, metavar="YYYY-MM-DD", help="a computed date; default: the newest"
+    )
+    reach.set_defaults(command=_policy_reach)
     ui = commands.add_parser("ui", parents=[profile], help="open the Dagster UI on loopback")
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
@@ -115,7 +129,7 @@ def _rebuild(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG
         )
     kept = [day for day in computed if is_kept(day, computed[-1], settings.profile.history_days)]
     start = time.monotonic()
-    with _Runner(settings) as runner, _locked(settings):
+    with _Runner(settings) as runner, _locked(settings, "rebuild"):
         aside = settings.warehouse_file.with_suffix(".before-rebuild")
         if settings.warehouse_file.exists():
             settings.warehouse_file.replace(aside)
@@ -133,13 +147,46 @@ def _rebuild(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG
     return 0
 
 
+def _policy_check(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG001 - no options of its own
+    from pipelines.activation.policy import checked_policy  # noqa: PLC0415 - commands import what they need
+
+    policy = checked_policy(_policy_dir(settings))
+    print(
+        f"policy is sound: {len(policy.playbook)} rules, {len(policy.journeys)} journeys, "
+        f"{len(policy.steps)} steps, {len(policy.offers)} offers, {len(policy.templates)} texts"
+    )
+    return 0
+
+
+def _policy_reach(settings: Settings, given: argparse.Namespace) -> int:
+    from pipelines.activation.policy import check_policy_seeds  # noqa: PLC0415 - commands import what they need
+    from pipelines.activation.reach import NothingComputed, formatted, reach_report  # noqa: PLC0415
+    from pipelines.resources.warehouse import Warehouse  # noqa: PLC0415 - slow to import
+
+    # A slip is told at once, not after waiting for a run.
+    check_policy_seeds(_policy_dir(settings))
+    if not settings.warehouse_file.exists():
+        raise CommandError("no date is computed yet; `winback run` computes one")
+    with _locked(settings, "policy reach"), Warehouse.from_settings(settings).connect() as con:
+        try:
+            report = reach_report(con, _policy_dir(settings), given.date)
+        except NothingComputed as error:
+            raise CommandError(str(error)) from error
+    print(formatted(report))
+    return 0
+
+
+def _policy_dir(settings: Settings) -> Path:
+    return settings.dbt_dir / "seeds" / "policy"
+
+
 @contextmanager
-def _locked(settings: Settings) -> Iterator[None]:
+def _locked(settings: Settings, name: str) -> Iterator[None]:
     """The warehouse is this command's for several runs."""
     from pipelines.resources.warehouse import Warehouse, WarehouseBusy  # noqa: PLC0415 - slow to import
 
     try:
-        with Warehouse.from_settings(settings).locked("rebuild", print):
+        with Warehouse.from_settings(settings).locked(name, print):
             yield
     except WarehouseBusy as error:
         raise CommandError(str(error)) from error
