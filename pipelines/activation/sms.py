@@ -1,10 +1,10 @@
 """How large an SMS is, in Python and in SQL, and what in its wording makes providers refuse it.
 
 A text is sent in the GSM 7-bit alphabet if all of its characters are in it (3GPP TS 23.038, formerly GSM
-03.38, 6.2.1 and 6.2.1.1), else in UCS-2, counted in UTF-16 units. One part holds 160 septets or 70 units; each
-part of a longer text 153 or 67, for the header that joins them takes six octets (3GPP TS 23.040, 9.2.3.24.1).
-A character of the extension table is two septets and a character beyond the Basic Multilingual Plane two
-units; such a pair is never split over two parts.
+03.38, 6.2.1 and 6.2.1.1), else in UCS-2, counted in UTF-16 units. One part holds 160 septets or 70 units;
+each part of a longer text 153 or 67, for the header that joins them takes six octets (3GPP TS 23.040,
+9.2.3.24.1). A character of the extension table is two septets and a character beyond the Basic Multilingual
+Plane two units; such a pair is never split over two parts.
 """
 
 from __future__ import annotations
@@ -106,10 +106,10 @@ def count(text: str) -> SmsSize:
 def size_sql(text: str) -> SizeSql:
     r"""DuckDB expressions for the size of a varchar expression; exact, in one pass over the column.
 
-    Pairs at the end of a part are counted by a regular expression over the text with each pair written as `PQ`
-    and each other character as `s`: a greedy match of up to 153 (67) characters whose last is not `P` is a
-    part, for a part is as long as it can be and does not end within a pair. It runs only on texts that have
-    pairs and several parts; for all others the division suffices.
+    Pairs at the end of a part are counted by a regular expression over the text with each pair written as
+    `PQ` and each other character as `s`: a greedy match of up to 153 (67) characters whose last is not `P`
+    is a part, for a part is as long as it can be and does not end within a pair. It runs only on texts that
+    have pairs and several parts; for all others the division suffices.
     """
     characters = f"length({text})"
     basic, extension = _class(_BASIC), _class(_EXTENSION)
