@@ -315,7 +315,7 @@ def recommendation_rows(as_of_date: date) -> str:
 
         select
             customer_id,
-            list({{'source': source, 'account_id': account_key}} order by source, account_key) as accounts
+            list_sort(list({{'source': source, 'account_id': account_key}})) as accounts
         from core.customer_account
         where source in ('ecommerce', 'pos', 'social')
         group by customer_id
@@ -326,7 +326,8 @@ def recommendation_rows(as_of_date: date) -> str:
 
         select
             recommended.customer_id,
-            list(
+            -- A struct sorts by its first fields; that is far faster than an aggregate with an order.
+            list_sort(list(
                 {{
                     'list': recommended.list,
                     'rank': recommended.rank,
@@ -334,8 +335,7 @@ def recommendation_rows(as_of_date: date) -> str:
                     'product': products.name,
                     'why': recommended.why
                 }}
-                order by recommended.list, recommended.rank, recommended.product_id
-            ) as recommendations
+            )) as recommendations
         from marts.recommendation as recommended
         left join core.product as products on recommended.product_id = products.product_id
         where recommended.as_of_date = {day}
