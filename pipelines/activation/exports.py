@@ -20,7 +20,7 @@ import duckdb
 from pipelines.activation import hashing, sms
 from pipelines.activation.files import columns_of, write_call_list, write_csv, write_jsonl
 from pipelines.activation.rendering import ExportOptions, discard, prepare, queries
-from pipelines.feeds.sql import identifiers, literal
+from pipelines.feeds.sql import identifiers, literal, path_literal
 
 __all__ = [
     "EXPORTS",
@@ -342,6 +342,6 @@ def _made(target: Path, folder: str) -> Path:
 
 
 def _parquet(files: Sequence[Path]) -> str:
-    listed = ", ".join(literal(str(file)) for file in files)
+    listed = ", ".join(map(path_literal, files))
     # The names of the folders are no columns; files of an older version may have other columns.
     return f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
