@@ -135,7 +135,7 @@ def freeze_rows(
             file = folder / frozen_name(stem)
             file.touch(mode=0o600)
             con.execute(
-                f"copy (select * from ({query}) order by row_no) to {literal(str(file))} "
+                f"copy ({query}) to {literal(str(file))} "
                 "(format parquet, compression zstd, use_tmp_file false)"
             )
     finally:
@@ -157,7 +157,7 @@ def write(
         The full files, in the order of `EXPORTS`; the deltas are in the manifests.
     """
     exports = []
-    with duckdb.connect() as con:
+    with _connected(target) as con:
         for folder, files in _folders().items():
             entries, warnings = [], []
             for export in files:
@@ -166,7 +166,7 @@ def write(
                     continue
                 rows = f"from {_parquet([rows_file])}"
                 path = _made(target, folder) / export.name
-                query = f"select {_listed(con, rows, export)} {rows} order by row_no"
+                query = f"select {_listed(con, rows, export)} {rows}"
                 _WRITERS[export.suffix](con, query, path)
                 entry = _entry(con, path, query, rows)
                 entries.append(entry)
@@ -192,7 +192,7 @@ def write_delta(removals: Removals, target: Path, record: Mapping[str, str]) -> 
         The deltas that have rows; empty when there is nothing to remove.
     """
     exports = []
-    with duckdb.connect() as con:
+    with _connected(target) as con:
         for folder, files in _folders().items():
             entries: list[dict[str, Any]] = []
             for export in files:
@@ -220,6 +220,11 @@ def read_exports(target: Path) -> list[Export]:
     return [found[export.name] for export in EXPORTS if export.name in found]
 
 
+def _connected(target: Path) -> duckdb.DuckDBPyConnection:
+    """In memory; what does not fit there is put beside the files, not into the folder of the process."""
+    return duckdb.connect(config={"temp_directory": str(target / ".spill")})
+
+
 def _folders() -> dict[str, list[ExportFile]]:
     folders: dict[str, list[ExportFile]] = {}
     for export in EXPORTS:
@@ -232,6 +237,8 @@ def _write_changes(
 ) -> list[dict[str, Any]]:
     """Write a file's delta, removals first: a customer who is removed and added anew stays.
 
+    Additions are wide and many: they come in the order of their file and are not sorted again.
+
     Args:
         con: in memory.
         export: the file.
@@ -243,27 +250,27 @@ def _write_changes(
         The manifest's entry for the delta, if it was written.
     """
     parts = []
-    if rows is not None:
-        parts.append(f"select 1 as part, 'add' as change, null::varchar as removed_because, * {rows}")
     earlier = removals.files.get(export.stem, ())
     if earlier:
         parts.append(f"""
-        select 0 as part, 'remove' as change, removed.reason as removed_because, exported.*
-        from {_parquet(earlier)} as exported
-        inner join (
-            select touch_id, min(reason) as reason from {_parquet([removals.touches])} group by touch_id
-        ) as removed on exported.touch_id = removed.touch_id
+        select * from (
+            select 'remove' as change, removed.reason as removed_because, exported.*
+            from {_parquet(earlier)} as exported
+            inner join (
+                select touch_id, min(reason) as reason from {_parquet([removals.touches])} group by touch_id
+            ) as removed on exported.touch_id = removed.touch_id
+            order by exported.touch_id, exported.row_no
+        )
         """)
+    if rows is not None:
+        parts.append(f"select 'add' as change, null::varchar as removed_because, * {rows}")
     if not parts:
         return []
     changes = f"from ({' union all by name '.join(parts)})"
     if rows is None and con.execute(f"select 1 {changes} limit 1").fetchone() is None:
         return []
     shape = rows or f"from {_parquet(earlier)}"
-    query = (
-        f"select change, removed_because, {_listed(con, shape, export)} {changes} "
-        "order by part, if(part = 0, touch_id, null), row_no"
-    )
+    query = f"select change, removed_because, {_listed(con, shape, export)} {changes}"
     path = _made(target, export.folder) / export.delta_name
     _WRITERS[path.suffix.removeprefix(".")](con, query, path)
     return [_entry(con, path, query, changes, is_delta=True)]

@@ -2,6 +2,10 @@
 
 First all that a message may say is put beside each send, once, in the temporary table `export_touch`; then
 each file selects its rows from there. Nothing here loops over customers.
+
+Messages are wide, so they are not sorted: `export_touch` is made in the order of the files, and DuckDB keeps
+that order through filters, projections, `union all` and windows without an order of their own
+(duckdb.org/docs/stable/sql/dialect/order_preservation). Queries that join sort their rows themselves.
 """
 
 from __future__ import annotations
@@ -241,6 +245,7 @@ def call_list_rows(as_of_date: date, options: ExportOptions) -> str:
     left join spent on called.customer_id = spent.customer_id
     left join orders on called.customer_id = orders.customer_id
     left join tickets on called.customer_id = tickets.customer_id
+    order by row_no
     """
 
 
@@ -257,6 +262,7 @@ CRM_SQL = """
     from export_touch as touches
     inner join core.customer_account as accounts on touches.customer_id = accounts.customer_id
     where touches.channel = 'crm'
+    order by row_no
 """
 """One row per account of a customer: the CRM knows its members by the ids of the shop's own systems."""
 
@@ -272,6 +278,7 @@ def social_rows(platform: str) -> str:
     from (
         select {columns}, touch_id, priority, valid_until
         from ({_ADDRESSES_SQL})
+        order by priority, touch_id
     )
     where {matched}
     """
@@ -343,12 +350,14 @@ def recommendation_rows(as_of_date: date) -> str:
 
     )
 
-    select
-        {day} as as_of_date, recommended.customer_id, accounts.accounts, recommended.recommendations,
-        row_number() over (order by recommended.customer_id) as row_no
-    from recommended
-    inner join accounts on recommended.customer_id = accounts.customer_id
-    where recommended.customer_id not in (select customer_id from withdrawn)
+    select *, {_ROW_NO}
+    from (
+        select {day} as as_of_date, recommended.customer_id, accounts.accounts, recommended.recommendations
+        from recommended
+        inner join accounts on recommended.customer_id = accounts.customer_id
+        where recommended.customer_id not in (select customer_id from withdrawn)
+        order by recommended.customer_id
+    )
     """
 
 
@@ -358,7 +367,7 @@ def html_text(text: str) -> str:
 
 
 _OFFER_AND_TIME = "offer_id, coupon_code, offer_until, send_after, send_before, valid_until, priority"
-_ROW_NO = "row_number() over (order by priority, touch_id) as row_no"
+_ROW_NO = "row_number() over () as row_no"
 _DIGITS = "ltrim(address, '+')"
 
 PUSH_SQL = f"""
@@ -506,6 +515,7 @@ def _send_sql(as_of_date: date, options: ExportOptions) -> str:
         {_money("minimum_spend", options)} as minimum_spend_words,
         nullif(points_balance, 0) as points_words
     from joined
+    order by priority, touch_id
     """
 
 
@@ -572,6 +582,8 @@ def _message(messages: Sequence[_Template], part: str, options: ExportOptions) -
     variables = _encoded_variables(options) if part == "deep_link" else _variables(options)
     branches = []
     for message in messages:
+        if part == "body_html" and message.channel != "email":
+            continue
         text = getattr(message, column).replace("\r\n", "\n")
         rendered = to_sql(text, variables, html=part == "body_html")
         if part == "deep_link":
