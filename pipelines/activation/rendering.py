@@ -177,7 +177,8 @@ def call_list_rows(as_of_date: date, options: ExportOptions) -> str:
     bought as (
 
         select
-            lines.customer_id, lines.ordered_on, products.name, sum(lines.quantity) as quantity,
+            lines.customer_id, lines.ordered_on, products.name,
+            cast(sum(lines.quantity) as decimal(38, 4)) as quantity,
             dense_rank() over (partition by lines.customer_id order by lines.ordered_on desc) as day_place,
             row_number() over (
                 partition by lines.customer_id, lines.ordered_on
@@ -497,7 +498,10 @@ def _send_sql(as_of_date: date, options: ExportOptions) -> str:
             rfm.guide_class
         from sends
         left join activation.int_contact_address as contacts
-            on sends.customer_id = contacts.customer_id and sends.channel = contacts.channel
+            on
+                sends.customer_id = contacts.customer_id and sends.channel = contacts.channel
+                -- The address that the decision was made for, and no other.
+                and sends.address_key = contacts.address_key
         left join names on sends.customer_id = names.customer_id
         left join policy.offer as offers on sends.offer_id = offers.offer_id
         left join goods on sends.customer_id = goods.customer_id
@@ -534,7 +538,7 @@ def _require_addresses(con: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
     if missing:
         told = ", ".join(f"{channel}: {count}" for channel, count in missing)
-        raise ValueError(f"sends without an address in activation.int_contact_address: {told}")
+        raise ValueError(f"sends without their address in activation.int_contact_address: {told}")
 
 
 @dataclass(frozen=True)

@@ -453,6 +453,17 @@ def test_only_sends_of_the_date_in_order_of_priority(con, tmp_path):
     assert [row["touch_id"] for row in rows] == ["t2", "t3", "t1"]
 
 
+def test_quotes_in_the_profile_and_in_templates_are_texts(con, tmp_path):
+    con.execute("update policy.template set body = 'It''s {{ offer }}; drop table x; --'")
+    for channel in ("email", "sms", "push", "phone", "social_dm"):
+        send(con, f"t_{channel}", channel)
+    exports = export(con, tmp_path, replace(ENGLISH, shop_name="O'Neil's", sms_opt_out="Don't? STOP"))
+
+    assert rows_of(exports["sms"].file)[0]["text"] == "O'Neil's: It's 10% off; drop table x; -- Don't? STOP"
+    assert rows_of(exports["push"].file)[0]["body"] == "It's 10% off; drop table x; --"
+    assert "<p>It&#x27;s 10% off; drop table x; --</p>" in rows_of(exports["email"].file)[0]["body_html"]
+
+
 def test_every_file_is_written_and_told_when_nobody_is_sent_to(con, tmp_path):
     exports = export(con, tmp_path)
 
@@ -503,10 +514,13 @@ def test_freezing_leaves_nothing_in_the_connection_and_works_read_only(con, tmp_
     assert left == (0,)
 
 
-def test_a_send_without_an_address_is_refused(con, tmp_path):
+@pytest.mark.parametrize("change", ["delete from {}", "update {} set address = 'b@b', address_key = 'b'"])
+def test_a_send_without_the_address_it_was_decided_for_is_refused(con, tmp_path, change):
     send(con, "t1", "email")
-    con.execute("delete from activation.int_contact_address")
-    with pytest.raises(ValueError, match=r"without an address in activation.int_contact_address: email: 1"):
+    con.execute(change.format("activation.int_contact_address"))
+    with pytest.raises(
+        ValueError, match=r"without their address in activation.int_contact_address: email: 1"
+    ):
         export(con, tmp_path)
 
 
