@@ -63,6 +63,7 @@ with sent as (
         touches.address_key,
         coalesce(aliases.customer_id, touches.customer_id) as customer_id,
         reach.channel as reach,
+        if(touches.channel = 'social_ads', ['email', 'phone'], [reach.address_kind]) as address_kinds,
         coalesce(journeys.purpose, 'marketing') as purpose,
         coalesce(journeys.kind in {_OUTLIVES_PURCHASE}, false) as outlives_purchase
     from {{touches}} as touches
@@ -75,6 +76,21 @@ pending as (
     select sent.* from sent anti join {{removals}} as removals using (touch_id)
     -- An advertiser's list keeps its members until they are taken off.
     where sent.valid_until >= $looked_on or sent.channel = 'social_ads'
+),
+addresses as (
+    select distinct customer_id, kind from core.int_address
+    union
+    select distinct customer_id, 'account' as kind from core.customer_account
+),
+permissions as (
+    select
+        customer_id,
+        channel,
+        bool_and(is_granted) filter (where purpose = 'marketing') as marketing,
+        bool_and(is_granted) filter (where purpose = 'service') as service,
+        bool_and(is_granted) filter (where purpose = 'social_export') as social_export
+    from core.int_permission
+    group by customer_id, channel
 ),
 closed as (
     select pending.touch_id, suppressions.kind
@@ -97,16 +113,27 @@ found as (
         end as reason
     from closed
     union all
-    select pending.touch_id, if(reached.customer_id is null, 'suppressed', 'opted_out')
-    from pending left join core.int_reach as reached
-        on pending.customer_id = reached.customer_id and pending.reach = reached.channel
-    -- What serves the customer, an apology for one, needs an address and no consent.
-    where reached.customer_id is null or (not reached.is_reachable and pending.purpose = 'marketing')
+    select pending.touch_id, 'suppressed'
+    from pending anti join addresses
+        on
+            pending.customer_id = addresses.customer_id
+            and list_contains(pending.address_kinds, addresses.kind)
+    union all
+    select pending.touch_id, 'opted_out'
+    from pending left join permissions
+        on pending.customer_id = permissions.customer_id and pending.reach = permissions.channel
+    where not case
+        when pending.channel = 'social_ads' then coalesce(permissions.social_export, false)
+        -- What serves the customer, an apology for one, needs no consent to advertising.
+        when pending.purpose = 'service'
+            then coalesce(permissions.service, permissions.marketing, pending.reach = 'crm')
+        else coalesce(permissions.marketing, pending.reach = 'crm')
+    end
     union all
     select pending.touch_id, 'complaint_opened'
     from pending inner join core.ticket as tickets on pending.customer_id = tickets.customer_id
     where
-        tickets.kind = 'complaint' and pending.purpose = 'marketing'
+        tickets.kind = 'complaint'
         and cast(tickets.opened_at as date) > pending.as_of_date
         and cast(tickets.opened_at as date) <= $looked_on
     union all

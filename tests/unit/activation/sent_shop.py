@@ -29,7 +29,7 @@ _TABLES = {
     "core.customer_alias": "alias_id customer_id",
     "core.int_address": "customer_id source account_key kind address",
     "core.int_customer_field": "customer_id field field_value",
-    "core.int_reach": "customer_id channel is_reachable:boolean",
+    "core.int_permission": "customer_id channel purpose is_granted:boolean",
     "core.int_subject": "subject_key customer_id is_owner:boolean",
     "core.int_suppressed_address": "address_key channel kind since:timestamp",
     "core.int_suppression": "customer_id channel kind since:timestamp",
@@ -46,7 +46,7 @@ _TABLES = {
     "message_rank:integer",
     "policy.journey": "journey kind purpose",
     "policy.offer": "offer_id valid_days:integer minimum_spend:decimal(18,2) name name_zh",
-    "policy.reach_channel": "campaign_channel channel",
+    "policy.reach_channel": "campaign_channel channel address_kind",
     "policy.template": "template_id channel language subject body action deep_link",
     "staging.stg_consent__consents": "account_id member_id address purpose status recorded_at:timestamp",
 }
@@ -63,7 +63,7 @@ def create(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"create table {table} ({listed})")
     con.execute(
         """
-        insert into policy.reach_channel values ('crm', 'crm'), ('email', 'email');
+        insert into policy.reach_channel values ('crm', 'crm', 'account'), ('email', 'email', 'email');
         insert into policy.journey values ('win_back', 'win_back', 'marketing');
         insert into policy.template values ('hello', 'email', 'en', 'Hello', 'We miss you', 'See', '/new');
         """
@@ -103,8 +103,13 @@ def decide(con, customer, decision="send", *, day=DAY, channel="crm", **given):
     row |= given
     _insert(con, "activation.recall_decision", row)
     _insert(con, "core.customer_account", {"source": "pos", "account_key": account, "customer_id": customer})
-    for reach in ("crm", "email"):
-        _insert(con, "core.int_reach", {"customer_id": customer, "channel": reach, "is_reachable": True})
+    granted = {"channel": "email", "purpose": "marketing", "is_granted": True}
+    _insert(con, "core.int_permission", {"customer_id": customer, **granted})
+    _insert(
+        con,
+        "core.int_address",
+        {"customer_id": customer, "kind": "email", "address": f"{customer}@example.com"},
+    )
     contact = {"channel": "email", "address": f"{customer}@example.com", "address_key": f"k_{customer}"}
     if not con.execute("from activation.int_contact_address where customer_id = ?", [customer]).fetchone():
         _insert(con, "activation.int_contact_address", {"customer_id": customer, **contact})

@@ -160,8 +160,8 @@ def test_two_homes_write_the_same_bytes(con, store, tmp_path):
         buy(con, "c1", NEXT_DAY)
         emit(con, home, NEXT_DAY)
         con.execute("delete from core.purchase_day")
-        con.execute("delete from core.customer_account; delete from marts.customer_dormancy")
-        con.execute("delete from core.int_reach")
+        for table in ("core.customer_account", "core.int_permission", "marts.customer_dormancy"):
+            con.execute(f"delete from {table}")
 
     assert content(store.folder) == content(other.folder)
     assert content(store.audiences_dir) == content(other.audiences_dir)

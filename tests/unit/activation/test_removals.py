@@ -23,8 +23,9 @@ class Shop:
             """
             create schema core; create schema policy;
             create table policy.reach_channel as from (values
-                ('email', 'email'), ('sms', 'sms'), ('social_ads', 'social'), ('crm', 'crm')
-            ) as reach (campaign_channel, channel);
+                ('email', 'email', 'email'), ('sms', 'sms', 'phone'), ('social_ads', 'social', 'social'),
+                ('social_dm', 'social', 'social'), ('crm', 'crm', 'account')
+            ) as reach (campaign_channel, channel, address_kind);
             create table policy.journey as from (values
                 ('win_back', 'win_back', 'marketing'), ('repair', 'repair', 'service'),
                 ('birthday', 'greeting', 'marketing'), ('retain', 'retain', 'marketing'),
@@ -33,7 +34,11 @@ class Shop:
             create table core.customer_alias (alias_id varchar, customer_id varchar);
             create table core.int_suppression (customer_id varchar, channel varchar, kind varchar);
             create table core.int_suppressed_address (address_key varchar, channel varchar, kind varchar);
-            create table core.int_reach (customer_id varchar, channel varchar, is_reachable boolean);
+            create table core.int_address (customer_id varchar, kind varchar);
+            create table core.customer_account (customer_id varchar);
+            create table core.int_permission (
+                customer_id varchar, channel varchar, purpose varchar, is_granted boolean
+            );
             create table core.ticket (customer_id varchar, kind varchar, opened_at timestamp);
             create table core.purchase_day (
                 customer_id varchar, purchased_on date, units decimal(18, 4), returned_amount decimal(18, 2)
@@ -58,9 +63,11 @@ class Shop:
         self.con.execute(
             f"insert into sent ({', '.join(row)}) values ({', '.join('?' * len(row))})", [*row.values()]
         )
-        self.con.execute(
-            "insert into core.int_reach select ?, channel, true from policy.reach_channel", [customer]
-        )
+        self.con.execute("insert into core.customer_account values (?)", [customer])
+        for kind in ("email", "phone"):
+            self.has("int_address", customer, kind)
+        for reach, purpose in (("email", "marketing"), ("sms", "marketing"), ("social", "social_export")):
+            self.has("int_permission", customer, reach, purpose, True)
 
     def has(self, table, *values):
         self.con.execute(f"insert into core.{table} values ({', '.join('?' * len(values))})", values)
@@ -132,7 +139,7 @@ def test_a_purchase_does_not_spoil_a_greeting(shop, journey, is_withdrawn):
         ("complaint", "2024-06-30 23:59:59", "win_back", False),
         ("complaint", "2024-07-03 00:00:00", "win_back", False),
         ("enquiry", "2024-07-01 10:00:00", "win_back", False),
-        ("complaint", "2024-07-01 10:00:00", "repair", False),
+        ("complaint", "2024-07-01 10:00:00", "repair", True),
         ("complaint", "2024-07-01 10:00:00", "birthday", True),
     ],
 )
@@ -165,18 +172,49 @@ def test_a_closed_channel_or_address_says_why(shop, kind, reason, journey):
     assert shop.found() == {"t_c1": reason, "t_c2": reason}
 
 
-def test_consent_withdrawn_stops_advertisements_and_a_lost_address_everything(shop):
-    for customer, journey in (("c1", "win_back"), ("c2", "repair"), ("c3", "repair")):
-        shop.send(customer, journey=journey)
-    shop.con.execute("update core.int_reach set is_reachable = false where customer_id in ('c1', 'c2')")
-    shop.con.execute("delete from core.int_reach where customer_id = 'c3'")
+def test_who_withdraws_a_consent_is_written_to_no_more(shop):
+    shop.send("c1")
+    shop.send("c2", "sms")
+    shop.send("c3", "social_ads")
+    shop.send("c4", "crm")
+    shop.send("c5")
+    for customer, channel in (("c1", "email"), ("c2", "email"), ("c3", "social"), ("c4", "crm")):
+        shop.has("int_permission", customer, channel, "marketing", False)
+    assert shop.found() == {"t_c1": "opted_out", "t_c4": "opted_out"}
 
-    assert shop.found() == {"t_c1": "opted_out", "t_c3": "suppressed"}
+    shop.has("int_permission", "c3", "social", "social_export", False)
+    shop.con.execute("delete from core.int_permission where customer_id = 'c5'")
+    assert shop.found() == dict.fromkeys(["t_c1", "t_c3", "t_c4", "t_c5"], "opted_out")
+
+
+def test_what_serves_a_customer_needs_no_consent_but_heeds_a_no_to_it(shop):
+    for customer in ("c1", "c2", "c3"):
+        shop.send(customer, journey="repair")
+    shop.con.execute("delete from core.int_permission")
+    shop.has("int_permission", "c1", "email", "service", True)
+    shop.has("int_permission", "c1", "email", "marketing", False)
+    shop.has("int_permission", "c2", "email", "service", False)
+    shop.has("int_permission", "c2", "email", "marketing", True)
+    shop.has("int_permission", "c3", "email", "marketing", True)
+
+    assert shop.found() == {"t_c2": "opted_out"}
+
+
+def test_without_an_address_of_the_channel_nothing_reaches_anybody(shop):
+    for customer, channel in (("c1", "email"), ("c2", "sms"), ("c3", "social_ads"), ("c4", "crm")):
+        shop.send(customer, channel)
+    shop.con.execute("delete from core.int_address where kind = 'email'")
+    assert shop.found() == {"t_c1": "suppressed"}
+
+    # As when a customer is gone.
+    shop.con.execute("delete from core.int_address; delete from core.customer_account")
+    assert shop.found() == dict.fromkeys(["t_c1", "t_c2", "t_c3", "t_c4"], "suppressed")
 
 
 def test_a_merged_customer_is_looked_at_under_the_id_that_stands(shop):
     shop.send("retired")
-    shop.con.execute("update core.int_reach set customer_id = 'c1'")
+    for table in ("int_address", "customer_account", "int_permission"):
+        shop.con.execute(f"update core.{table} set customer_id = 'c1'")
     shop.has("customer_alias", "retired", "c1")
     shop.has("purchase_day", "c1", TODAY, 1, 0)
 
