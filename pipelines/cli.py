@@ -59,13 +59,6 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--from", dest="first", type=_date, metavar="YYYY-MM-DD", help="first date of a range")
     run.add_argument("--to", dest="last", type=_date, metavar="YYYY-MM-DD", help="last date of a range")
     run.set_defaults(command=_run)
-    rebuild = commands.add_parser(
-        "rebuild",
-        parents=[profile],
-        help="make the warehouse anew from the lake",
-        description="Make the warehouse and the published copy anew from the lake alone. Nothing is sent.",
-    )
-    rebuild.set_defaults(command=_rebuild)
     scrub = commands.add_parser(
         "scrub",
         parents=[profile],
@@ -73,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Take in what has arrived and write whom to take off the lists that went out.",
     )
     scrub.set_defaults(command=_scrub)
+    rebuild = commands.add_parser(
+        "rebuild",
+        parents=[profile],
+        help="make the warehouse anew from the lake",
+        description="Make the warehouse and the published copy anew from the lake alone. Nothing is sent.",
+    )
+    rebuild.set_defaults(command=_rebuild)
     ui = commands.add_parser("ui", parents=[profile], help="open the Dagster UI on loopback")
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
@@ -93,6 +93,23 @@ def _run(settings: Settings, given: argparse.Namespace) -> int:
         if not runner.run(dates):
             return 1
     _print_summary(settings, dates, time.monotonic() - start)
+    return 0
+
+
+def _scrub(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG001 - no options of its own
+    from pipelines.activation.emission import EmissionStore  # noqa: PLC0415 - commands import what they need
+
+    store = EmissionStore(settings.lake_dir, settings.audiences_dir)
+    if not store.dates():
+        raise CommandError("nothing was sent yet: there is no list to take anybody off")
+    before = set(store.scrub_folders())
+    start = time.monotonic()
+    with _Runner(settings) as runner:
+        if not runner.scrub():
+            return 1
+    written = [str(folder) for folder in store.scrub_folders() if folder not in before]
+    print(f"\nto be taken off the lists: {', '.join(written) or 'nobody'}")
+    print(f"\nfinished in {time.monotonic() - start:.1f} s", flush=True)
     return 0
 
 
@@ -144,23 +161,6 @@ def _rebuild(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG
                 return 1
         aside.unlink(missing_ok=True)
     _print_summary(settings, kept, time.monotonic() - start)
-    return 0
-
-
-def _scrub(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG001 - no options of its own
-    from pipelines.activation.emission import EmissionStore  # noqa: PLC0415 - commands import what they need
-
-    store = EmissionStore(settings.lake_dir, settings.audiences_dir)
-    if not store.dates():
-        raise CommandError("nothing was sent yet: there is no list to take anybody off")
-    before = set(store.scrub_folders())
-    start = time.monotonic()
-    with _Runner(settings) as runner:
-        if not runner.scrub():
-            return 1
-    written = [str(folder) for folder in store.scrub_folders() if folder not in before]
-    print(f"\nto be taken off the lists: {', '.join(written) or 'nobody'}")
-    print(f"\nfinished in {time.monotonic() - start:.1f} s", flush=True)
     return 0
 
 
