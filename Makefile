@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run rebuild ui test drill bench evaluate-identity evaluate-dormancy evaluate-recommendations lint format requirements clean
+.PHONY: help run rebuild scrub ui test drill bench evaluate-identity evaluate-dormancy evaluate-recommendations lint format requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -24,6 +24,9 @@ run: .venv/run ## run daily_recall (PROFILE=, DATE= or FROM= and TO=, CUSTOMERS=
 
 rebuild: .venv/run ## make the warehouse and the published copy anew from the lake
 	@$(BIN)/winback rebuild
+
+scrub: .venv/run ## write whom to take off the lists that went out: who has bought, complained or opted out since
+	@$(BIN)/winback scrub
 
 ui: .venv/run ## open the Dagster UI on loopback (PORT=3000)
 	@$(BIN)/winback ui $(if $(PORT),--port $(PORT))

@@ -18,7 +18,14 @@ from dagster import (
 )
 
 from pipelines import schedules
-from pipelines.assets.audiences import AUDIENCES, BEFORE_AUDIENCES, build_audiences
+from pipelines.assets.audiences import (
+    AUDIENCES,
+    BEFORE_AUDIENCES,
+    BEFORE_SCRUB,
+    SCRUB,
+    build_audiences,
+    build_scrub,
+)
 from pipelines.assets.dbt import build_dbt_assets
 from pipelines.assets.dormancy import build_dormancy_fit
 from pipelines.assets.extract import build_extract, raw_key
@@ -29,7 +36,7 @@ from pipelines.checks.gates import build_gate
 from pipelines.checks.stages import Stage
 from pipelines.checks.suites import load_suites
 from pipelines.feeds.contract import load_contracts
-from pipelines.jobs import daily_recall
+from pipelines.jobs import daily_recall, scrub
 from pipelines.partitions import as_of_dates
 from pipelines.progress import stage_lines
 from pipelines.resources.dbt import Dbt, ensure_manifest
@@ -61,7 +68,7 @@ def build_definitions(
     gated = {stage: [tables[suite.table] for suite in load_suites(stage)] for stage in Stage}
     before_audiences = [key for stage in BEFORE_AUDIENCES for key in gated[stage]]
     warehouse = Warehouse.from_settings(settings)
-    job = daily_recall(dates)
+    daily_job, scrub_job = daily_recall(dates, SCRUB), scrub(SCRUB)
     return Definitions(
         assets=[
             build_extract(settings),
@@ -70,12 +77,16 @@ def build_definitions(
             build_identity(settings, [tables["identity.account_fact"], tables["identity.identifier"]]),
             build_dormancy_fit(settings, dates, gated[Stage.CORE]),
             build_audiences(settings, dates, before_audiences),
+            build_scrub(settings, [key for stage in BEFORE_SCRUB for key in gated[stage]]),
             build_publish(settings, manifest, dates, [*before_audiences, *gated[Stage.KPI], AUDIENCES]),
             build_report(settings, dates, [PUBLISHED]),
         ],
         asset_checks=[build_gate(stage, tables) for stage in Stage],
-        jobs=[job],
-        schedules=[schedules.daily(job, settings.profile)],
+        jobs=[daily_job, scrub_job],
+        schedules=[
+            schedules.daily(daily_job, settings.profile),
+            schedules.hourly_scrub(scrub_job, settings),
+        ],
         resources={
             "warehouse": warehouse,
             "dbt": Dbt.from_settings(settings, warehouse),

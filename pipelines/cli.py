@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,7 +16,14 @@ from pipelines.feeds.errors import FeedError
 from pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterEvent, DagsterInstance, ExecuteInProcessResult, JobDefinition
+    from dagster import (
+        AssetKey,
+        DagsterEvent,
+        DagsterInstance,
+        Definitions,
+        ExecuteInProcessResult,
+        JobDefinition,
+    )
     from dagster._utils.error import SerializableErrorInfo
 
 
@@ -53,6 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--from", dest="first", type=_date, metavar="YYYY-MM-DD", help="first date of a range")
     run.add_argument("--to", dest="last", type=_date, metavar="YYYY-MM-DD", help="last date of a range")
     run.set_defaults(command=_run)
+    scrub = commands.add_parser(
+        "scrub",
+        parents=[profile],
+        help="take off the lists who has bought, complained or opted out since",
+        description="Take in what has arrived and write whom to take off the lists that went out.",
+    )
+    scrub.set_defaults(command=_scrub)
     rebuild = commands.add_parser(
         "rebuild",
         parents=[profile],
@@ -93,6 +107,23 @@ def _run(settings: Settings, given: argparse.Namespace) -> int:
         if not runner.run(dates):
             return 1
     _print_summary(settings, dates, time.monotonic() - start)
+    return 0
+
+
+def _scrub(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG001 - no options of its own
+    from pipelines.activation.emission import EmissionStore  # noqa: PLC0415 - commands import what they need
+
+    store = EmissionStore(settings.lake_dir, settings.audiences_dir)
+    if not store.dates():
+        raise CommandError("nothing was sent yet: there is no list to take anybody off")
+    before = set(store.scrub_folders())
+    start = time.monotonic()
+    with _Runner(settings) as runner:
+        if not runner.scrub():
+            return 1
+    written = [str(folder) for folder in store.scrub_folders() if folder not in before]
+    print(f"\nto be taken off the lists: {', '.join(written) or 'nobody'}")
+    print(f"\nfinished in {time.monotonic() - start:.1f} s", flush=True)
     return 0
 
 
@@ -222,12 +253,12 @@ def _ui(settings: Settings, given: argparse.Namespace) -> int:
 
 
 class _Runner:
-    """Runs the job in this process, against the data home's own Dagster instance."""
+    """Runs the jobs in this process, against the data home's own Dagster instance."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._instance: DagsterInstance | None = None
-        self._job: JobDefinition | None = None
+        self._definitions: Definitions | None = None
 
     def __enter__(self) -> _Runner:
         from pipelines.resources.instance import WrongShop, prepare_home  # noqa: PLC0415 - slow to import
@@ -272,7 +303,6 @@ class _Runner:
         from pipelines.assets.report import REPORT  # noqa: PLC0415
         from pipelines.jobs import DAILY_RECALL  # noqa: PLC0415
 
-        instance = self.prepare()
         tags = {REBUILD_TAG: "true"} if rebuild else {}
         partition = dates[0].isoformat() if len(dates) == 1 else None
         if partition is None:
@@ -282,15 +312,43 @@ class _Runner:
             }
         shown = str(dates[0]) if partition else f"{dates[0]} to {dates[-1]} ({len(dates)} dates)"
         print(f"daily_recall of {self._settings.profile.name} for {shown}", flush=True)
-        if self._job is None:
-            from pipelines.build import build_definitions  # noqa: PLC0415
-
-            self._job = build_definitions(self._settings).resolve_job_def(DAILY_RECALL)
-        everything = self._job.asset_layer.executable_asset_keys
-        result = self._job.execute_in_process(
-            instance=instance,
+        job = self._job(DAILY_RECALL)
+        everything = job.asset_layer.executable_asset_keys
+        return self._execute(
+            job,
             partition_key=partition,
             asset_selection=None if publish else sorted(everything - {PUBLISHED, REPORT}),
+            tags=tags,
+        )
+
+    def scrub(self) -> bool:
+        """Run the job scrub; False when it failed."""
+        from pipelines.jobs import SCRUB  # noqa: PLC0415 - slow to import
+
+        print(f"scrub of {self._settings.profile.name}", flush=True)
+        return self._execute(self._job(SCRUB))
+
+    def _job(self, name: str) -> JobDefinition:
+        # Runs that died are marked before the definitions take their time.
+        self.prepare()
+        if self._definitions is None:
+            from pipelines.build import build_definitions  # noqa: PLC0415 - slow to import
+
+            self._definitions = build_definitions(self._settings)
+        return self._definitions.resolve_job_def(name)
+
+    def _execute(
+        self,
+        job: JobDefinition,
+        *,
+        partition_key: str | None = None,
+        asset_selection: Sequence[AssetKey] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> bool:
+        result = job.execute_in_process(
+            instance=self.prepare(),
+            partition_key=partition_key,
+            asset_selection=asset_selection,
             tags=tags,
             # Dagster's own console logger would print a line per event.
             run_config={"loggers": {"console": {}}},

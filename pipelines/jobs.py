@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from dagster import AssetSelection, PartitionsDefinition, define_asset_job
+from dagster import AssetKey, AssetSelection, PartitionsDefinition, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 DAILY_RECALL = "daily_recall"
+SCRUB = "scrub"
+
+_UP_TO_CORE = ("raw", "policy", "identity", "staging", "core")
 
 
-def daily_recall(dates: PartitionsDefinition) -> UnresolvedAssetJobDefinition:
-    """Everything for one business date, or for a range of them as one run."""
+def daily_recall(dates: PartitionsDefinition, scrub_asset: AssetKey) -> UnresolvedAssetJobDefinition:
+    """Everything for one business date, or for a range of them as one run.
+
+    Args:
+        dates: the as-of dates.
+        scrub_asset: what is left to the job between them: a date's own audiences take back by themselves.
+    """
     return define_asset_job(
         DAILY_RECALL,
-        selection=AssetSelection.all(),
+        selection=AssetSelection.all() - AssetSelection.assets(scrub_asset),
         partitions_def=dates,
         description=(
             "Takes in what has arrived, builds every stage for the as-of date, passes its gates, emits the "
             "audiences and publishes the analysts' copy and the report. A failed gate stops what follows."
+        ),
+    )
+
+
+def scrub(scrub_asset: AssetKey) -> UnresolvedAssetJobDefinition:
+    """What has arrived since, and who must be taken off the lists that went out.
+
+    Args:
+        scrub_asset: what takes back.
+    """
+    return define_asset_job(
+        SCRUB,
+        selection=AssetSelection.groups(*_UP_TO_CORE) | AssetSelection.assets(scrub_asset),
+        description=(
+            "Takes in what has arrived, builds up to the core with its gates, and writes whom to take off "
+            "the lists that went out: who has bought, complained or opted out since."
         ),
     )

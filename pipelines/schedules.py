@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from dagster import DefaultScheduleStatus, ScheduleDefinition, build_schedule_from_partitioned_job
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from dagster import (
+    DefaultScheduleStatus,
+    RunRequest,
+    ScheduleDefinition,
+    ScheduleEvaluationContext,
+    SkipReason,
+    build_schedule_from_partitioned_job,
+)
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from pipelines.settings import Profile
+from pipelines.activation.emission import EmissionStore
+from pipelines.settings import Profile, Settings
 
 
 def daily(job: UnresolvedAssetJobDefinition, profile: Profile) -> ScheduleDefinition:
@@ -16,5 +27,32 @@ def daily(job: UnresolvedAssetJobDefinition, profile: Profile) -> ScheduleDefini
         description=f"Yesterday's date, daily at {profile.calendar.run_hour:02d}:00 {profile.time_zone}.",
         hour_of_day=profile.calendar.run_hour,
         minute_of_hour=0,
+        default_status=DefaultScheduleStatus.RUNNING,
+    )
+
+
+def hourly_scrub(job: UnresolvedAssetJobDefinition, settings: Settings) -> ScheduleDefinition:
+    """At half past every hour, while something that was sent can still be used."""
+    store = EmissionStore(settings.lake_dir, settings.audiences_dir)
+    profile = settings.profile
+    # The day after its last valid one, an advertiser's list is emptied.
+    usable = timedelta(days=profile.activation.valid_days + 2)
+
+    def launch(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
+        today = context.scheduled_execution_time.astimezone(ZoneInfo(profile.time_zone)).date()
+        newest = max(store.dates(), default=None)
+        if newest is None:
+            return SkipReason("nothing was sent yet")
+        if newest + usable < today:
+            return SkipReason(f"the newest audiences, of {newest}, cannot be used any more")
+        return RunRequest()
+
+    return ScheduleDefinition(
+        job=job,
+        name=f"{job.name}_schedule",
+        description="Whom to take off the lists that went out, every hour while they can be used.",
+        cron_schedule="30 * * * *",
+        execution_timezone=profile.time_zone,
+        execution_fn=launch,
         default_status=DefaultScheduleStatus.RUNNING,
     )

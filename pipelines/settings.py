@@ -191,6 +191,15 @@ class ActivationSettings(StrictModel):
             raise ValueError("a platform is named twice")
         return value
 
+    @model_validator(mode="after")
+    def _kept_while_valid(self) -> ActivationSettings:
+        if self.keep_exports_days <= self.valid_days:
+            raise ValueError(
+                f"keep_exports_days {self.keep_exports_days} is not above valid_days {self.valid_days}: "
+                "what is deleted cannot be taken back"
+            )
+        return self
+
     def completed(self, *, title: str, region: str) -> ActivationSettings:
         """These settings with what they leave out filled in, for a shop of this title and region."""
         language = self.language if "language" in self.model_fields_set else _language_of(region)

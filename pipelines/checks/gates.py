@@ -95,7 +95,7 @@ def build_gate(
     return gate
 
 
-def require_passed(con: Any, stages: Sequence[Stage], as_of_date: date, what: str) -> None:
+def require_passed(con: Any, stages: Sequence[Stage], as_of_date: date | None, what: str) -> None:
     """`verdicts.require` for an asset: the refusal is the step's failure, without a stack of frames.
 
     Raises:

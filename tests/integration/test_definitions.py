@@ -5,16 +5,24 @@ import os
 import statistics
 import subprocess
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from dagster import BackfillPolicy, DefaultScheduleStatus, in_process_executor
+from dagster import (
+    BackfillPolicy,
+    DagsterInstance,
+    DefaultScheduleStatus,
+    build_schedule_context,
+    in_process_executor,
+)
 
+from pipelines.assets.audiences import day_of_looking
 from pipelines.build import build_definitions
 from pipelines.checks.gates import CHECK_NAME
 from pipelines.checks.stages import Stage
 from pipelines.checks.suites import load_suites
-from pipelines.jobs import DAILY_RECALL
+from pipelines.jobs import DAILY_RECALL, SCRUB
 from pipelines.resources.dbt import ensure_manifest
 from pipelines.settings import PROJECT_DIR, load_settings
 
@@ -45,6 +53,8 @@ SLOW = (
     "pandas",
 )
 RATIO = 1.5
+# In a group of dates, and of none itself: it looks at all that went out.
+UNDATED = "audiences/scrub"
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +92,10 @@ def test_the_key_of_a_table_is_its_name_in_the_warehouse(nodes):
 
 
 def test_dates_begin_after_core(nodes):
-    assert {node.group_name for node in nodes.values() if node.is_partitioned} == PARTITIONED
-    assert not names(nodes, lambda node: node.is_partitioned != (node.group_name in PARTITIONED))
+    dated = {key.to_user_string(): node for key, node in nodes.items()}
+    assert not dated.pop(UNDATED).is_partitioned
+    assert {node.group_name for node in dated.values() if node.is_partitioned} == PARTITIONED
+    assert not names(dated, lambda node: node.is_partitioned != (node.group_name in PARTITIONED))
 
 
 def test_a_range_of_dates_is_one_run(nodes):
@@ -107,12 +119,16 @@ def test_what_leaves_the_house_comes_after_all_gates_before_it(nodes, definition
     """The audiences directly, because a blocking check only stops what hangs on its asset."""
     graph = definitions.resolve_asset_graph()
     guarded = {stage: {key for key in nodes if key.to_user_string() in _tables(stage)} for stage in Stage}
-    audiences = next(node for node in nodes.values() if node.group_name == "audiences")
+    audiences = next(
+        node for node in nodes.values() if node.group_name == "audiences" and node.is_partitioned
+    )
+    scrub = next(node for key, node in nodes.items() if key.to_user_string() == UNDATED)
     published = next(node for node in nodes.values() if node.group_name == "published")
 
     before = set().union(*(guarded[stage] for stage in Stage if stage is not Stage.KPI))
     assert before <= graph.get(audiences.key).parent_keys
     assert before | guarded[Stage.KPI] | {audiences.key} <= graph.get(published.key).parent_keys
+    assert guarded[Stage.RAW] | guarded[Stage.CORE] <= graph.get(scrub.key).parent_keys
 
 
 def _tables(stage):
@@ -123,16 +139,31 @@ def test_the_daily_job_does_everything_with_every_check(definitions, nodes):
     job = definitions.resolve_job_def(DAILY_RECALL)
     checks = definitions.resolve_asset_graph().asset_check_keys
 
-    assert set(job.asset_layer.selected_asset_keys) == set(nodes)
+    scrub = next(key for key in nodes if key.to_user_string() == UNDATED)
+    assert set(job.asset_layer.selected_asset_keys) == set(nodes) - {scrub}
     assert set(job.asset_layer.asset_graph.asset_check_keys) == set(checks)
     assert job.partitions_def is not None
 
 
+def test_the_scrub_builds_up_to_the_core_with_its_gates(definitions, nodes):
+    job = definitions.resolve_job_def(SCRUB)
+    checks = {check.asset_key for check in job.asset_layer.asset_graph.asset_check_keys}
+
+    groups = {"raw", "policy", "identity", "staging", "core"}
+    wanted = {key for key, node in nodes.items() if node.group_name in groups}
+    assert {key.to_user_string() for key in set(job.asset_layer.selected_asset_keys) - wanted} == {UNDATED}
+    assert wanted <= set(job.asset_layer.selected_asset_keys)
+    gated = _tables(Stage.RAW) | _tables(Stage.CORE)
+    assert gated <= {key.to_user_string() for key in checks}
+    assert job.partitions_def is None
+
+
 def test_everything_runs_in_one_process(definitions):
     """The job, and what a person materialises in the UI."""
-    jobs = [definitions.resolve_job_def(DAILY_RECALL), definitions.resolve_implicit_global_asset_job_def()]
+    jobs = [definitions.resolve_job_def(name) for name in (DAILY_RECALL, SCRUB)]
+    jobs.append(definitions.resolve_implicit_global_asset_job_def())
 
-    assert [job.executor_def for job in jobs] == [in_process_executor] * 2
+    assert [job.executor_def for job in jobs] == [in_process_executor] * 3
 
 
 def test_the_schedule_runs_by_default_in_the_shops_zone(definitions):
@@ -141,6 +172,45 @@ def test_the_schedule_runs_by_default_in_the_shops_zone(definitions):
     assert schedule.default_status == DefaultScheduleStatus.RUNNING
     assert schedule.execution_timezone == "Asia/Shanghai"
     assert schedule.cron_schedule == "0 5 * * *"
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (None, "nothing was sent yet"),
+        ("2024-06-20", "the newest audiences, of 2024-06-20, cannot be used any more"),
+        # The zone's date counts: in Shanghai it is July already.
+        ("2024-06-21", "the newest audiences, of 2024-06-21, cannot be used any more"),
+        ("2024-06-22", None),
+        ("2024-06-30", None),
+    ],
+)
+def test_the_scrub_is_launched_hourly_while_lists_can_be_used(environment, tmp_path, sent, said):
+    settings = load_settings(environment | {"WINBACK_DATA_DIR": str(tmp_path)})
+    if sent is not None:
+        (settings.lake_dir / "emissions" / f"as_of={sent}").mkdir(parents=True)
+    schedule = build_definitions(settings).resolve_schedule_def(f"{SCRUB}_schedule")
+    at = datetime(2024, 6, 30, 16, 30, tzinfo=UTC)
+
+    with DagsterInstance.ephemeral() as instance:
+        context = build_schedule_context(instance=instance, scheduled_execution_time=at)
+        launched = schedule.evaluate_tick(context)
+
+    assert schedule.default_status == DefaultScheduleStatus.RUNNING
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 * * * *", "Asia/Shanghai")
+    assert (launched.skip_message, len(launched.run_requests)) == (said, said is None)
+
+
+@pytest.mark.parametrize(
+    ("end", "day"), [(None, "2024-07-01"), ("2024-06-30", "2024-07-01"), ("2024-06-29", "2024-06-20")]
+)
+def test_a_past_that_is_played_again_does_not_see_what_came_later(environment, end, day):
+    profile = load_settings(environment).profile
+    calendar = profile.calendar.model_copy(update={"end_date": end and date.fromisoformat(end)})
+    shop = profile.model_copy(update={"calendar": calendar})
+    started_at = datetime(2024, 6, 30, 16, 30, tzinfo=UTC)
+
+    assert day_of_looking(shop, started_at, date(2024, 6, 19)) == date.fromisoformat(day)
 
 
 def _dg(environment, *arguments):
@@ -163,7 +233,7 @@ def test_dg_lists_the_definitions(environment, nodes):
     assert listed.returncode == 0, listed.stdout + listed.stderr
     found = json.loads(listed.stdout)
     assert {asset["asset_key"] for asset in found["assets"]} == {key.to_user_string() for key in nodes}
-    assert [job["name"] for job in found["jobs"]] == [DAILY_RECALL]
+    assert [job["name"] for job in found["jobs"]] == [DAILY_RECALL, SCRUB]
 
 
 LOADING = """

@@ -33,7 +33,7 @@ SPOIL_TAG = "spoil"
 
 STOPPED = {
     Stage.KPI: {"published__winback_analytics", "reports__daily_report"},
-    Stage.ACTIVATION: {"audiences__crm"},
+    Stage.ACTIVATION: {"audiences__recall"},
     Stage.MARTS: {"activation", "gate_activation", "kpi", "gate_kpi"},
     Stage.CORE: {"control__dormancy_fit", "marts", "gate_marts"},
     Stage.RAW: {"normal_forms", "staging", "identity", "core", "gate_core"},
@@ -44,10 +44,10 @@ GROUPS = {
     Stage.RAW: ("raw", "policy", "identity", "staging"),
     Stage.CORE: ("core", "dormancy"),
     Stage.MARTS: ("marts",),
-    Stage.ACTIVATION: ("activation", "audiences"),
+    Stage.ACTIVATION: ("activation", AUDIENCES),
     Stage.KPI: ("kpi", "published", "reports"),
 }
-"""Groups of assets from a stage to the next."""
+"""Groups of assets from a stage to the next; of the audiences those of a date alone."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Stop:
     after_refusals: Outside
 
 
-def stop(desk: Desk, stage: Stage, *wanted: str) -> Stop:
+def stop(desk: Desk, stage: Stage, *wanted: AssetKey | str) -> Stop:
     home = desk.home
     before = Outside.of(home)
     result = desk.launch(*wanted, spoil=stage)

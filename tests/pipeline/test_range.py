@@ -55,7 +55,7 @@ def test_a_range_is_one_run(instance: DagsterInstance) -> None:
 
 
 def test_each_date_of_a_range_is_materialised(instance: DagsterInstance) -> None:
-    for key in (["marts", "customer_rfm"], ["audiences", "crm"], ["reports", "daily_report"]):
+    for key in (["marts", "customer_rfm"], ["audiences", "recall"], ["reports", "daily_report"]):
         done = instance.get_materialized_partitions(AssetKey(key))
         assert done == {str(day) for day in DAYS}, key
 

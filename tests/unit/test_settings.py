@@ -133,6 +133,12 @@ def test_high_is_better_than_the_mean_the_median_or_a_number(write, given, value
         ("", "dormancy: {theta: .nan}\n", "dormancy.theta", "accepted: a number from 0.05 to 0.95, or tuned"),
         ("", "activation: {episode_days: 30}\n", "activation", "unknown key 'episode_days'"),
         ("", "activation: {valid_days: 0}\n", "activation.valid_days", "greater than or equal to 1"),
+        (
+            "",
+            "activation: {valid_days: 30}\n",
+            "activation",
+            "keep_exports_days 30 is not above valid_days 30: what is deleted cannot be taken back",
+        ),
         ("", "activation: {language: de}\n", "activation.language", "Input should be 'zh' or 'en'"),
         (
             "",
