@@ -17,14 +17,15 @@ MOST_AT_ONE_ADDRESS = 10
 """An address of more customers than these is no household's."""
 
 
-def write_contact_units(con: duckdb.DuckDBPyConnection) -> int:
+def write_contact_units(con: duckdb.DuckDBPyConnection, addresses: str = "core.int_address") -> int:
     """Replace `control.contact_unit`: customer and unit of everybody who shares an address with another one.
 
     The unit is called after its smallest customer id. Customers who share nothing are not listed: they are
     their own unit.
 
     Args:
-        con: open on a warehouse with `core.int_address`.
+        con: open on a warehouse.
+        addresses: table with the kind and address of each customer.
 
     Returns:
         The number of customers listed.
@@ -36,7 +37,7 @@ def write_contact_units(con: duckdb.DuckDBPyConnection) -> int:
         select kind, address, unnest(customers) as customer_id, customers[1] as first_id
         from (
             select kind, address, list_sort(list(distinct customer_id)) as customers
-            from core.int_address
+            from {addresses}
             group by kind, address
             having count(distinct customer_id) between 2 and {MOST_AT_ONE_ADDRESS}
         );
