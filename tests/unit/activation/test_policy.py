@@ -514,3 +514,29 @@ def test_the_classes_that_reach_a_journey_leave_out_what_does_not_occur(tables):
     assert set(reached["welcome"]) == {"none"}
     assert set(reached["win_back_general"]) == {"general"}
     assert set(reached["birthday"]) == set(words.GUIDE_CLASSES)
+
+
+def test_the_example_of_the_docs_is_sound(policy):
+    """docs/policy.md: price-sensitive development customers get 20 % instead of 12 %."""
+    doc = (PROJECT_DIR / "docs" / "policy.md").read_text("utf-8")
+    (rule,) = re.findall(r"^price_development,.*$", doc, re.MULTILINE)
+    added = {
+        "playbook": rule,
+        "journey": "price_deep,price,marketing,false,0.05,120,Price offer,限时优惠,A larger coupon",
+        "journey_step": "price_deep,1,start,0,email|push|sms|crm,price_deep,price_offer",
+        "offer": "price_deep,percent,0.20,0.00,share_of_order,0.20,0.75,7,important_development,PD,"
+        "20% off your next order,全场8折券",
+    }
+    for name, line in added.items():
+        with (policy / f"{name}.csv").open("a", encoding="utf-8") as handle:
+            handle.write(line + "\n")
+
+    leaver = dict.fromkeys(words.DIMENSIONS, "none") | {
+        "customer_kind": "buyer",
+        "dormancy_state": "dormant",
+        "value_tier": "mid",
+        "primary_reason": "price_competition",
+        "guide_class": "important_development",
+    }
+
+    assert winner(rules_of(checked_policy(policy).playbook), leaver).journey == "price_deep"
