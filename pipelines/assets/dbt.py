@@ -18,6 +18,7 @@ from pipelines.activation.emission import (
     TOUCH_COLUMNS,
     EmissionStore,
 )
+from pipelines.activation.policy import check_policy_seeds
 from pipelines.activation.suppressions import SUPPRESSION_COLUMNS, SuppressionStore
 from pipelines.activation.units import write_contact_units
 from pipelines.checks import verdicts
@@ -76,6 +77,7 @@ def build_dbt_assets(
     )
     def staging(context: AssetExecutionContext, dbt: Dbt) -> Iterator[Any]:
         check_reason_seeds(settings.dbt_dir / "seeds" / "policy")
+        check_policy_seeds(settings.dbt_dir / "seeds" / "policy")
         yield from dbt.build(context)
 
     @dbt_assets(name="core", select="fqn:winback.core", backfill_policy=single_run, **common)
@@ -128,7 +130,7 @@ def build_dbt_assets(
                 emissions.decision_files(_lost_decisions(con, emitted, settings.profile.history_days)),
                 DECISION_COLUMNS,
             )
-        yield from dbt.build(context)
+        yield from dbt.build(context, intermediates="fqn:winback.activation.int_*")
 
     @dbt_assets(
         name="kpi", select="fqn:winback.kpi", partitions_def=dates, backfill_policy=single_run, **common

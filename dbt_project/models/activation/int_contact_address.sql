@@ -10,6 +10,22 @@ with channels as (
 
 ),
 
+-- What a reach needs; for advertising either of two.
+kinds as (
+
+    {%- for reach, kind, precedence in [
+        ("email", "email", 1), ("sms", "phone", 1), ("phone", "phone", 1), ("push", "push", 1),
+        ("crm", "account", 1), ("social", "social", 1), ("social_ads", "email", 1), ("social_ads", "phone", 2),
+    ] %}
+        {{ "union all" if not loop.first }}
+        select
+            '{{ reach }}' as reach,
+            '{{ kind }}' as kind,
+            {{ precedence }} as precedence
+    {%- endfor %}
+
+),
+
 wanted as (
 
     select
@@ -18,26 +34,7 @@ wanted as (
         kinds.kind,
         kinds.precedence
     from channels
-    inner join (
-        select
-            'email' as reach,
-            'email' as kind,
-            1 as precedence
-        union all
-        select 'sms' as reach, 'phone' as kind, 1 as precedence
-        union all
-        select 'phone' as reach, 'phone' as kind, 1 as precedence
-        union all
-        select 'push' as reach, 'push' as kind, 1 as precedence
-        union all
-        select 'crm' as reach, 'account' as kind, 1 as precedence
-        union all
-        select 'social' as reach, 'social' as kind, 1 as precedence
-        union all
-        select 'social_ads' as reach, 'email' as kind, 1 as precedence
-        union all
-        select 'social_ads' as reach, 'phone' as kind, 2 as precedence
-    ) as kinds
+    inner join kinds
         on case when channels.channel = 'social_ads' then 'social_ads' else channels.reach end = kinds.reach
 
 ),
@@ -101,9 +98,11 @@ permissions as (
 
 ),
 
+-- The kind is a column of both sides: a constant in the condition would make it a comparison of all with all.
 devices as (
 
     select
+        'push' as kind,
         push_token,
         max(vendor) as vendor
     from {{ ref("stg_web__devices") }}
@@ -114,6 +113,7 @@ devices as (
 social as (
 
     select
+        'social' as kind,
         account_key,
         max(platform) as platform,
         bool_or(group_member) as group_member
@@ -146,5 +146,5 @@ from chosen
 left join permissions on chosen.customer_id = permissions.customer_id and chosen.reach = permissions.reach
 left join {{ ref("int_suppression") }} as suppressions
     on chosen.customer_id = suppressions.customer_id and chosen.reach = suppressions.channel
-left join devices on chosen.kind = 'push' and chosen.address = devices.push_token
-left join social on chosen.kind = 'social' and chosen.account_key = social.account_key
+left join devices on chosen.kind = devices.kind and chosen.address = devices.push_token
+left join social on chosen.kind = social.kind and chosen.account_key = social.account_key

@@ -23,6 +23,14 @@ events as (
 
 ),
 
+reporting as (
+
+    select distinct campaign_id
+    from {{ ref("stg_campaign__events") }}
+    where kind = 'sent'
+
+),
+
 -- Tools that report whom they chose but no sends.
 chosen as (
 
@@ -32,8 +40,7 @@ chosen as (
         cast(null as varchar) as address,
         touches.sent_at
     from {{ ref("touch") }} as touches
-    left join (select distinct campaign_id from {{ ref("stg_campaign__events") }} where kind = 'sent') as reporting
-        on touches.campaign_id = reporting.campaign_id
+    left join reporting on touches.campaign_id = reporting.campaign_id
     where
         touches.sent_at is not null
         and touches.channel is not null

@@ -90,8 +90,9 @@ select
         of_unit.arm,
         case
             when
-                {{ stable_share(["holdout.salt", "'universal'", "extract(year from people.as_of_date)", "people.unit_id"]) }}
-                < holdout.universal_share
+                {{ stable_share([
+                    "holdout.salt", "'universal'", "extract(year from people.as_of_date)", "people.unit_id",
+                ]) }} < holdout.universal_share
                 then 'universal_control'
             when
                 {{ stable_share(["holdout.salt", "people.holdout_period", "people.unit_id"]) }} < holdout.share

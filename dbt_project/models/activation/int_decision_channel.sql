@@ -13,7 +13,8 @@ due as (
         journeys.as_of_date,
         journeys.customer_id,
         journeys.channels,
-        kinds.purpose,
+        -- What carries an offer is advertising, whatever the journey is for.
+        case when journeys.offer_id is null then kinds.purpose else 'marketing' end as purpose,
         kinds.other_channel
     from {{ ref("int_decision_journey") }} as journeys
     inner join {{ ref("journey") }} as kinds on journeys.journey = kinds.journey
@@ -31,10 +32,12 @@ options as (
         channels.channel,
         channels.reach,
         channels.intrusive,
+        coalesce(channels.minimum_list, 0) as minimum_list,
         -- Its place among the step's channels.
         strpos('|' || due.channels || '|', '|' || channels.channel || '|') as place,
         addresses.address_key,
         addresses.vendor,
+        case when channels.channel = 'push' then coalesce(makers.vendor, 'other') end as maker,
         addresses.customer_id is not null as has_address,
         coalesce(addresses.is_suppressed, false) as is_suppressed,
         coalesce(case due.purpose when 'service' then addresses.may_serve else addresses.may_market end, false)
@@ -49,6 +52,7 @@ options as (
         on '|' || due.channels || '|' like '%|' || channels.channel || '|%'
     left join {{ ref("int_contact_address") }} as addresses
         on due.customer_id = addresses.customer_id and channels.channel = addresses.channel
+    left join {{ ref("push_vendor") }} as makers on addresses.vendor = makers.vendor
     left join {{ ref("int_send_slot") }} as slots
         on due.as_of_date = slots.as_of_date and channels.channel = slots.channel
 
@@ -104,15 +108,6 @@ caps as (
         days,
         messages
     from {{ ref("contact_cap") }}
-    union all
-    -- A maker's limit per device and day.
-    select
-        'vendor:' || vendor as scope,
-        'push' as channel,
-        1 as days,
-        device_limit as messages
-    from {{ ref("push_vendor") }}
-    where device_limit is not null
 
 ),
 
@@ -133,7 +128,7 @@ used as (
         on
             past.scope = caps.scope
             and (caps.channel = 'all' or (past.channel = caps.channel and past.past_channel = caps.channel))
-            and caps.days > past.days_apart
+            and past.days_apart < caps.days
     group by
         past.as_of_date, past.customer_id, past.channel, past.scope, caps.channel, caps.days, caps.messages
 
@@ -170,10 +165,11 @@ vendors as (
     select
         options.as_of_date,
         options.customer_id,
+        options.channel,
         limits.device_limit - count(of_address.channel) as vendor_left
     from options
     inner join {{ ref("push_vendor") }} as limits
-        on options.vendor = limits.vendor and limits.device_limit is not null
+        on options.maker = limits.vendor and limits.device_limit is not null
     left join of_address
         on
             options.as_of_date = of_address.as_of_date
@@ -181,8 +177,7 @@ vendors as (
             and options.channel = of_address.channel
             and of_address.past_channel = 'push'
             and of_address.days_apart < 1
-    where options.channel = 'push'
-    group by options.as_of_date, options.customer_id, limits.device_limit
+    group by options.as_of_date, options.customer_id, options.channel, limits.device_limit
 
 ),
 
@@ -232,7 +227,7 @@ judged as (
         on
             options.as_of_date = vendors.as_of_date
             and options.customer_id = vendors.customer_id
-            and options.channel = 'push'
+            and options.channel = vendors.channel
     left join usual
         on options.as_of_date = usual.as_of_date and options.customer_id = usual.customer_id
 
@@ -261,9 +256,25 @@ staged as (
             when is_tired_of or is_unwanted then 4
             when person_left < 1 or address_left < 1 then 5
             when not has_window then 6
-            else 7
+            else 8
         end as stage
     from wanted
+
+),
+
+-- A platform that takes no list so small is passed over for the step's next channel.
+listed as (
+
+    select
+        * exclude (stage),
+        case
+            when
+                stage = 8
+                and count(*) filter (where stage = 8) over (partition by as_of_date, channel) < minimum_list
+                then 7
+            else stage
+        end as stage
+    from staged
 
 )
 
@@ -273,7 +284,7 @@ select
     channel,
     address_key,
     address_left,
-    vendor,
+    maker,
     send_on,
     send_after,
     send_before,
@@ -284,8 +295,9 @@ select
         when 4 then 'prefers_other_channel'
         when 5 then 'frequency_cap'
         when 6 then 'no_window'
+        when 7 then 'list_too_small'
     end as reason_code
-from staged
+from listed
 qualify row_number() over (
     partition by as_of_date, customer_id order by stage desc, is_preferred desc, place asc
 ) = 1

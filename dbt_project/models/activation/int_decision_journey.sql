@@ -220,8 +220,6 @@ next_step as (
     qualify row_number() over (
         partition by last_touch.as_of_date, last_touch.customer_id
         order by
-            -- A step that must still be waited for does not hold up one that is due.
-            {{ add_days("last_touch.send_on", "steps.wait_days") }} <= {{ add_days("last_touch.as_of_date", 1) }} desc,
             case steps.condition
                 when 'replied_no' then 1
                 when 'clicked_not_bought' then 2

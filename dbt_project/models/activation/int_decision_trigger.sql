@@ -66,6 +66,14 @@ woken as (
 
 ),
 
+ahead as (
+
+    {%- for days in range(1, 15) %}
+        select {{ days }} as days {{ "union all" if not loop.last }}
+    {%- endfor %}
+
+),
+
 coming as (
 
     select
@@ -73,11 +81,7 @@ coming as (
         {{ add_days("dates.as_of_date", "ahead.days") }} as coming_on
     from dates
     cross join settings
-    inner join (
-        {%- for days in range(1, 15) %}
-            select {{ days }} as days {{ "union all" if not loop.last }}
-        {%- endfor %}
-    ) as ahead on settings.birthday_lead_days >= ahead.days
+    inner join ahead on settings.birthday_lead_days >= ahead.days
 
 ),
 

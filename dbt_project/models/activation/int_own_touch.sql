@@ -42,7 +42,7 @@ bought as (
         on
             touches.customer_id = purchases.customer_id
             and touches.touched_on < purchases.purchased_on
-            and purchases.purchased_on < touches.known_until
+            and touches.known_until > purchases.purchased_on
 
 )
 

@@ -35,7 +35,7 @@ candidates as (
         chosen.channel,
         chosen.address_key,
         chosen.address_left,
-        chosen.vendor,
+        chosen.maker,
         channels.unit_cost + channels.labour_cost as contact_cost,
         channels.daily_limit,
         channels.minimum_list,
@@ -89,16 +89,16 @@ costed as (
 ranked as (
 
     select
-        *,
+        costed.*,
         -- What costs nothing comes first if it brings anything.
         case
             when expected_cost > 0 then cast(expected_margin as double) / cast(expected_cost as double)
             when expected_margin >= 0 then 1e9
             else -1e9
         end as margin_per_cost,
-        {{ stable_share(["holdout.salt", "as_of_date", "customer_id"]) }} as lot
+        {{ stable_share(["draw.salt", "as_of_date", "customer_id"]) }} as lot
     from costed
-    cross join {{ ref("holdout") }} as holdout
+    cross join {{ ref("holdout") }} as draw
 
 ),
 
@@ -154,12 +154,12 @@ served as (
 
     select
         spent_by_channel.*,
-        {{ spent_before("is_treated", "1", ["as_of_date", "channel"]) }} + 1 > coalesce(daily_limit, 1e15)
-        or {{ spent_before("is_treated", "1", ["as_of_date", "channel", "spent_by_channel.vendor"]) }} + 1
-        > coalesce(vendors.daily_limit_of_vendor, 1e15) as is_full
+        {{ spent_before("is_treated", "1", ["as_of_date", "channel"]) }} + 1
+        > coalesce(spent_by_channel.daily_limit, 1e15)
+        or {{ spent_before("is_treated", "1", ["as_of_date", "channel", "maker"]) }} + 1
+        > coalesce(makers.daily_limit, 1e15) as is_full
     from spent_by_channel
-    left join (select vendor as vendor_name, daily_limit as daily_limit_of_vendor from {{ ref("push_vendor") }}) as vendors
-        on spent_by_channel.channel = 'push' and spent_by_channel.vendor = vendors.vendor_name
+    left join {{ ref("push_vendor") }} as makers on spent_by_channel.maker = makers.vendor
     where not spent_by_channel.is_over_channel_budget
 
 ),

@@ -6,17 +6,21 @@ with dates as (
 
 ),
 
+ahead as (
+
+    {%- for days in range(1, 15) %}
+        select {{ days }} as days {{ "union all" if not loop.last }}
+    {%- endfor %}
+
+),
+
 days as (
 
     select
         dates.as_of_date,
         {{ add_days("dates.as_of_date", "ahead.days") }} as send_on
     from dates
-    cross join (
-        {%- for days in range(1, 15) %}
-            select {{ days }} as days {{ "union all" if not loop.last }}
-        {%- endfor %}
-    ) as ahead
+    cross join ahead
 
 ),
 

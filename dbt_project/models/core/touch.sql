@@ -150,7 +150,7 @@ select
         "delivered", "opened", "clicked", "replied", "answered", "redeemed", "unsubscribed", "bounced",
         "complained",
     ] %}
-    cast(touches.{{ kind }}_at as timestamp) as {{ kind }}_at,
+        cast(touches.{{ kind }}_at as timestamp) as {{ kind }}_at,
     {%- endfor %}
     touches.disposition
 from touches
@@ -173,7 +173,7 @@ select
         "delivered", "opened", "clicked", "replied", "answered", "redeemed", "unsubscribed", "bounced",
         "complained",
     ] %}
-    cast(answers.{{ kind }}_at as timestamp) as {{ kind }}_at,
+        cast(answers.{{ kind }}_at as timestamp) as {{ kind }}_at,
     {%- endfor %}
     answers.disposition
 from recalled

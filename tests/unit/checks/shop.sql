@@ -213,12 +213,29 @@ select
     case when channel is not null then 't_' || customer_id end as touch_id,
     case when channel is not null then timestamp '2024-07-01 10:00:00' end as send_after,
     case when channel is not null then date '2024-07-07' end as valid_until,
-    case when channel is not null then 0.00 end as expected_cost
+    case when channel is not null then 0.50 end as expected_cost,
+    case when channel is not null then 'key_' || customer_id end as address_key
 from (values
-    ('c1', 'buyer', 'e_c1', 'no_action', 'awake', null, null, null),
-    ('c2', 'buyer', 'e_c2', 'send', 'recall', 'treated', 'win_back', 'crm'),
-    ('c3', 'registrant', 'e_c3', 'holdout', 'holdout', 'holdout', 'first_purchase', 'crm')
-) as rows (customer_id, customer_kind, episode_id, decision, reason_code, arm, journey, channel);
+    ('c1', 'buyer', 'e_c1', 'no_action', 'awake', null, null, null, null),
+    ('c2', 'buyer', 'e_c2', 'send', 'recall', 'treated', 'price', 'crm', 'price_cut'),
+    ('c3', 'registrant', 'e_c3', 'holdout', 'holdout', 'holdout', 'first_purchase', 'crm', null)
+) as rows (customer_id, customer_kind, episode_id, decision, reason_code, arm, journey, channel, offer_id);
+
+create table activation.int_contact_address as
+select
+    customer_id, 'crm' as channel, 'key_' || customer_id as address_key, false as is_suppressed, true as may_market,
+    true as may_serve
+from (values ('c1'), ('c2'), ('c3')) as rows (customer_id);
+
+insert into activation.assignment by name
+select customer_id as unit_id, customer_id, '2024' as holdout_period, arm, date '2024-06-30' as assigned_on,
+    'e_' || customer_id as episode_id
+from (values ('c2', 'treated'), ('c3', 'holdout')) as rows (customer_id, arm);
+
+insert into activation.offer_audit by name
+select
+    date '2024-06-30' as as_of_date, 'p1' as product_id, 'important_value' as guide_class, 'price_cut' as offer_id,
+    1 as customers, 10.00 as list_price, 8.80 as price_after_offer, 1 as classes, 0.00 as price_spread;
 
 insert into kpi.dormancy_overview by name
 select date '2024-06-30' as as_of_date, *
