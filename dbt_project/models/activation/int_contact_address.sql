@@ -10,78 +10,73 @@ with channels as (
 
 ),
 
--- What a reach needs; for advertising either of two.
-kinds as (
-
-    {%- for reach, kind, precedence in [
-        ("email", "email", 1), ("sms", "phone", 1), ("phone", "phone", 1), ("push", "push", 1),
-        ("crm", "account", 1), ("social", "social", 1), ("social_ads", "email", 1), ("social_ads", "phone", 2),
-    ] %}
-        {{ "union all" if not loop.first }}
-        select
-            '{{ reach }}' as reach,
-            '{{ kind }}' as kind,
-            {{ precedence }} as precedence
-    {%- endfor %}
-
-),
-
-wanted as (
-
-    select
-        channels.channel,
-        channels.reach,
-        kinds.kind,
-        kinds.precedence
-    from channels
-    inner join kinds
-        on case when channels.channel = 'social_ads' then 'social_ads' else channels.reach end = kinds.reach
-
-),
-
 addresses as (
 
     select
         customer_id,
-        source,
-        account_key,
         kind,
         address,
-        stated_at
+        account_key,
+        {{ address_key("kind", "address") }} as address_key
     from {{ ref("int_address") }}
+    qualify row_number() over (
+        partition by customer_id, kind
+        order by
+            case source
+                when 'ecommerce' then 1
+                when 'pos' then 2
+                when 'social' then 3
+                else 4
+            end asc,
+            stated_at desc nulls last, address asc, account_key asc
+    ) = 1
     union all
     -- The CRM's address is the customer: the export names all accounts.
     select
         customer_id,
-        'account' as source,
-        customer_id as account_key,
         'account' as kind,
         customer_id as address,
-        cast(null as timestamp) as stated_at
+        customer_id as account_key,
+        {{ address_key("'account'", "customer_id") }} as address_key
     from {{ ref("customer") }}
+
+),
+
+-- What a reach needs.
+kinds as (
+
+    {%- for reach, kind in [
+        ("email", "email"), ("sms", "phone"), ("phone", "phone"), ("push", "push"), ("crm", "account"),
+        ("social", "social"),
+    ] %}
+        {{ "union all" if not loop.first }}
+        select
+            '{{ reach }}' as reach,
+            '{{ kind }}' as kind
+    {%- endfor %}
 
 ),
 
 chosen as (
 
     select
-        wanted.channel,
-        wanted.reach,
+        channels.channel,
+        channels.reach,
         addresses.*
     from addresses
-    inner join wanted on addresses.kind = wanted.kind
-    qualify row_number() over (
-        partition by addresses.customer_id, wanted.channel
-        order by
-            wanted.precedence asc,
-            case addresses.source
-                when 'ecommerce' then 1
-                when 'pos' then 2
-                when 'social' then 3
-                else 4
-            end asc,
-            addresses.stated_at desc nulls last, addresses.address asc
-    ) = 1
+    inner join kinds on addresses.kind = kinds.kind
+    inner join channels on kinds.reach = channels.reach and channels.channel != 'social_ads'
+    union all
+    -- For advertising the e-mail address, and the number of who has none.
+    select
+        channels.channel,
+        channels.reach,
+        addresses.*
+    from addresses
+    inner join channels on channels.channel = 'social_ads'
+    left join addresses as emails
+        on addresses.customer_id = emails.customer_id and emails.kind = 'email' and addresses.kind = 'phone'
+    where addresses.kind = 'email' or (addresses.kind = 'phone' and emails.customer_id is null)
 
 ),
 
@@ -128,7 +123,7 @@ select
     chosen.reach,
     chosen.kind as address_kind,
     chosen.address,
-    {{ address_key("chosen.kind", "chosen.address") }} as address_key,
+    chosen.address_key,
     lower(devices.vendor) as vendor,
     social.platform,
     social.group_member,

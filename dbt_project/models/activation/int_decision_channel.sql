@@ -263,18 +263,25 @@ staged as (
 ),
 
 -- A platform that takes no list so small is passed over for the step's next channel.
+sizes as (
+
+    select
+        as_of_date,
+        channel,
+        count(*) as customers
+    from staged
+    where stage = 8
+    group by as_of_date, channel
+
+),
+
 listed as (
 
     select
-        * exclude (stage),
-        case
-            when
-                stage = 8
-                and count(*) filter (where stage = 8) over (partition by as_of_date, channel) < minimum_list
-                then 7
-            else stage
-        end as stage
+        staged.* exclude (stage),
+        case when staged.stage = 8 and sizes.customers < staged.minimum_list then 7 else staged.stage end as stage
     from staged
+    left join sizes on staged.as_of_date = sizes.as_of_date and staged.channel = sizes.channel
 
 )
 

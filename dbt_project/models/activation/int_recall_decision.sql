@@ -165,13 +165,26 @@ served as (
 ),
 
 -- A list that is too small for its platform does not go out; ghosts stand in for themselves.
+sizes as (
+
+    select
+        as_of_date,
+        channel,
+        count(*) as customers
+    from served
+    where not is_full
+    group by as_of_date, channel
+
+),
+
 listed as (
 
     select
-        *,
-        count(*) over (partition by as_of_date, channel) < coalesce(minimum_list, 0) as is_too_few
+        served.*,
+        sizes.customers < coalesce(served.minimum_list, 0) as is_too_few
     from served
-    where not is_full
+    inner join sizes on served.as_of_date = sizes.as_of_date and served.channel = sizes.channel
+    where not served.is_full
 
 ),
 
