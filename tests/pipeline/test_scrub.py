@@ -1,41 +1,59 @@
 """Between two dates somebody buys who was written to: the scrub takes them off, and the next date goes on."""
 
 import csv
+import re
 from datetime import timedelta
 
 import duckdb
 import pytest
-from small_shop import END
+from data_home import Home
+from small_shop import END, write_small_shop
 
 from pipelines.activation.emission import EmissionStore
-
-pytestmark = pytest.mark.xdist_group("eve")
 
 EVE = END - timedelta(days=1)
 
 
-@pytest.fixture
-def buyer(eve):
-    """The account of one of those whom the eve's list has, as the shop's till knows it."""
-    with (
-        EmissionStore(eve.settings.lake_dir, eve.settings.audiences_dir).folder_of(EVE) / "crm/crm.csv"
-    ).open(encoding="utf-8", newline="") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["account_source"] == "pos"]
-    assert rows, "the eve must have somebody to take off"
-    return rows[0]
+# What the small shop sells is so cheap that hardly anybody is worth a message.
+DEAR = {
+    "sales.csv": ("amount", "discount"),
+    "products.csv": ("price", "cost"),
+    "order_lines.csv": ("price", "amount"),
+}
 
 
 @pytest.fixture
-def late_sale(eve, buyer):
-    """A file of the till that arrives later, with what that customer bought on the last date."""
-    file = eve.shop.folder / "sales_late.csv"
+def eve(tmp_path):
+    """A home of a shop that is a hundred times as dear, in which the last date but one was run."""
+    shop = write_small_shop(tmp_path / "shop")
+    for name, columns in DEAR.items():
+        with (shop.folder / name).open(encoding="utf-8", newline="") as handle:
+            rows = list(csv.DictReader(handle))
+        for row in rows:
+            for column in columns:
+                # Two of the shop's amounts are words.
+                if re.fullmatch(r"-?[\d.]+", row[column]):
+                    row[column] = f"{float(row[column]) * 100:.2f}"
+        with (shop.folder / name).open("w", encoding="utf-8", newline="") as handle:
+            writer = csv.DictWriter(handle, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    home = Home(shop, tmp_path / "home")
+    assert home.run("--date", str(EVE)) == 0
+    return home
+
+
+@pytest.fixture
+def late_sale(eve):
+    """What somebody on the eve's list bought on the last date, in a file of the till that arrives later."""
+    store = EmissionStore(eve.settings.lake_dir, eve.settings.audiences_dir)
+    with (store.folder_of(EVE) / "crm" / "crm.csv").open(encoding="utf-8", newline="") as handle:
+        listed = [row for row in csv.DictReader(handle) if row["account_source"] == "pos"]
+    buyer = next(row for row in listed if row["journey"].startswith(("win_back", "rewarm", "brand", "price")))
     header = "receipt,line,member,store,sold,product,quantity,amount,discount"
-    sale = f"LATE1,1,{buyer['account_id']},S1,{END} 11:00:00,P01,1,4.00,0.00"
-    try:
-        file.write_text(f"{header}\n{sale}\n", encoding="utf-8")
-        yield buyer
-    finally:
-        file.unlink()
+    sale = f"LATE1,1,{buyer['account_id']},S1,{END} 11:00:00,P01,1,400.00,0.00"
+    (eve.shop.folder / "sales_late.csv").write_text(f"{header}\n{sale}\n", encoding="utf-8")
+    return buyer
 
 
 def removed(folder):
