@@ -78,9 +78,14 @@ pending as (
     where sent.valid_until >= $looked_on or sent.channel = 'social_ads'
 ),
 addresses as (
-    select distinct customer_id, kind from core.int_address
-    union
-    select distinct customer_id, 'account' as kind from core.customer_account
+    select customer_id, list(distinct kind) as kinds
+    from (
+        select customer_id, kind from core.int_address
+        union all
+        select customer_id, 'account' as kind from core.customer_account
+    )
+    where customer_id in (select customer_id from pending)
+    group by customer_id
 ),
 permissions as (
     select
@@ -114,10 +119,8 @@ found as (
     from closed
     union all
     select pending.touch_id, 'suppressed'
-    from pending anti join addresses
-        on
-            pending.customer_id = addresses.customer_id
-            and list_contains(pending.address_kinds, addresses.kind)
+    from pending left join addresses on pending.customer_id = addresses.customer_id
+    where not coalesce(list_has_any(addresses.kinds, pending.address_kinds), false)
     union all
     select pending.touch_id, 'opted_out'
     from pending left join permissions
