@@ -52,7 +52,7 @@ def load_policy(con: duckdb.DuckDBPyConnection, schema: str, policy_dir: Path = 
         with file.open(encoding="utf-8-sig", newline="") as handle:
             columns = next(csv.reader(handle))
         typed = ", ".join(
-            f"cast(\"{name}\" as {types.get(file.stem, {}).get(name, 'varchar')}) as \"{name}\""
+            f'cast("{name}" as {types.get(file.stem, {}).get(name, "varchar")}) as "{name}"'
             for name in columns
         )
         con.execute(

@@ -201,7 +201,14 @@ def live_until(con: duckdb.DuckDBPyConnection, schema: str, day: date) -> None:
 
 def answer(con: duckdb.DuckDBPyConnection, schema: str, day: date) -> None:
     """What came of the messages sent on a day, as the tools report it by the touch."""
-    shares = {"sent": 1, "delivered": 0.98, "opened": 0.3, "clicked": 0.12, "unsubscribed": 0.01, "bounced": 0.01}
+    shares = {
+        "sent": 1,
+        "delivered": 0.98,
+        "opened": 0.3,
+        "clicked": 0.12,
+        "unsubscribed": 0.01,
+        "bounced": 0.01,
+    }
     for place, (kind, share) in enumerate(shares.items()):
         con.execute(
             f"""

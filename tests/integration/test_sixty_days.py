@@ -105,15 +105,19 @@ def test_everybody_has_one_decision_a_day(shop):
         "select count(*), count(distinct as_of_date) from (select as_of_date, count(*) from shop.history group by 1)"
     ).fetchone()
     assert counted == (DAYS, DAYS)
-    assert shop.execute(
-        "select count(*) from shop.history where as_of_date = ?", [START]
-    ).fetchone() == (CUSTOMERS,)
+    assert shop.execute("select count(*) from shop.history where as_of_date = ?", [START]).fetchone() == (
+        CUSTOMERS,
+    )
 
 
 @pytest.mark.parametrize(("scope", "key"), [("person", "customer_id"), ("address", "address_key")])
 def test_no_cap_is_passed_in_any_rolling_window(shop, scope, key):
     """Windows ending on each send or ghost, over all sixty days and by the addresses used."""
-    owner = "coalesce(aliases.customer_id, touches.customer_id)" if key == "customer_id" else "touches.address_key"
+    owner = (
+        "coalesce(aliases.customer_id, touches.customer_id)"
+        if key == "customer_id"
+        else "touches.address_key"
+    )
     none(
         shop,
         f"""
@@ -151,7 +155,10 @@ def test_what_other_tools_sent_counts(shop):
         """,
     )
     # The caps do stop somebody.
-    assert shop.execute("select count(*) from shop.history where reason_code = 'frequency_cap'").fetchone()[0] > 0
+    assert (
+        shop.execute("select count(*) from shop.history where reason_code = 'frequency_cap'").fetchone()[0]
+        > 0
+    )
 
 
 def test_follow_ups_come_when_their_condition_holds(shop):
@@ -171,7 +178,11 @@ def test_follow_ups_come_when_their_condition_holds(shop):
     assert len(follow_ups) > 100
     # One step after the other, not before its time, and within the same campaign.
     assert (follow_ups["step"] == follow_ups["before_step"] + 1).all()
-    shortest = dict(shop.execute("select journey, min(wait_days) from shop.journey_step where step > 1 group by 1").fetchall())
+    shortest = dict(
+        shop.execute(
+            "select journey, min(wait_days) from shop.journey_step where step > 1 group by 1"
+        ).fetchall()
+    )
     waited = (follow_ups["send_on"] - follow_ups["before_on"]).dt.total_days()
     assert all(days >= shortest[journey] for days, journey in zip(waited, follow_ups["journey"], strict=True))
     # A last call for those who clicked goes to those who clicked.
@@ -205,7 +216,9 @@ def test_nobody_is_followed_up_after_buying(shop):
             and history.customer_id not in (from shop.merged)
         """,
     )
-    bought_since = shop.execute("select count(*) from shop.history where reason_code = 'bought_since'").fetchone()
+    bought_since = shop.execute(
+        "select count(*) from shop.history where reason_code = 'bought_since'"
+    ).fetchone()
     assert bought_since[0] > 0
 
 
@@ -318,7 +331,10 @@ def test_hours_holidays_and_budget(shop):
         "select as_of_date, sum(expected_cost) from shop.history where decision = 'send' group by 1 "
         f"having sum(expected_cost) > {BUDGET}",
     )
-    assert shop.execute("select count(*) from shop.history where reason_code = 'budget_spent'").fetchone()[0] > 100
+    assert (
+        shop.execute("select count(*) from shop.history where reason_code = 'budget_spent'").fetchone()[0]
+        > 100
+    )
 
 
 def test_without_an_effect_none_is_measured(shop):

@@ -35,7 +35,14 @@ def _tables() -> list[str]:
 
 def _load_control(con: duckdb.DuckDBPyConnection) -> None:
     for seed in (
-        "budget", "channel", "holdout", "journey", "offer", "reason", "reason_code", "survey_answer",
+        "budget",
+        "channel",
+        "holdout",
+        "journey",
+        "offer",
+        "reason",
+        "reason_code",
+        "survey_answer",
     ):
         file = PROJECT / "dbt_project" / "seeds" / "policy" / f"{seed}.csv"
         con.execute(f"create table policy.{seed} as from read_csv('{file}')")
