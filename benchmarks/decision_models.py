@@ -45,7 +45,7 @@ MODELS = (
 
 
 def load_policy(con: duckdb.DuckDBPyConnection, schema: str, policy_dir: Path = POLICY) -> None:
-    """Replace the policy's tables in a schema by the seeds of a folder, with the types that dbt gives them."""
+    """Replace the policy's tables in a schema by the seeds of a folder, typed as dbt types them."""
     described = yaml.safe_load((POLICY.parent / "_seeds.yml").read_text(encoding="utf-8"))["seeds"]
     types = {seed["name"]: seed.get("config", {}).get("column_types", {}) for seed in described}
     for file in sorted(policy_dir.glob("*.csv")):
@@ -79,7 +79,7 @@ def decide(
     models: Models,
     as_of_date: date,
     *,
-    known_until: datetime = datetime.max,
+    known_until: datetime = control.UNLIMITED,
     progress: Callable[[str], None] | None = None,
 ) -> None:
     """Make the decisions of a date for real, in `<schema>.recall_decision` and the tables around it.

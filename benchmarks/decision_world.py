@@ -1,8 +1,8 @@
 """A synthetic shop in the shape in which the decisions read it, of any size, day by day.
 
-Everything is drawn by hashes of a seed and the customer's number. Who buys when is drawn beforehand and heeds no
-message: whatever effect is measured there is none. `live_until` makes the marts of a date by a plain rule of
-silence: how sleep is told is not what is looked at here.
+Everything is drawn by hashes of a seed and the customer's number. Who buys when is drawn beforehand and heeds
+no message: whatever effect is measured, there is none. `live_until` makes the marts of a date by a plain rule
+of silence: how sleep is told is not what is looked at here.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def create_world(
     con.execute(f"create schema if not exists control; create schema {schema}")
     con.execute(
         f"create or replace macro u(salt, n) as (hash(salt, n, {seed}) % 1000000) / 1e6;"
-        f"create or replace macro day_of(draw) as date '{start}' - 730 + cast(floor(draw * {730 + days}) as integer)"
+        f"create or replace macro day_of(draw) as "
+        f"date '{start}' - 730 + cast(floor(draw * {730 + days}) as integer)"
     )
     con.execute(
         f"""
@@ -54,8 +55,10 @@ def create_world(
             'c_' || lpad(range::varchar, 16, '0') as customer_id,
             'a' || range as account_id,
             -- One in twelve shares the number of the person before.
-            '+8613' || lpad((case when u('shared', range) < 0.08 and range > 0 then range - 1 else range end)::varchar, 9, '0')
-                as phone,
+            '+8613' || lpad(
+                (case when u('shared', range) < 0.08 and range > 0 then range - 1 else range end)::varchar,
+                9, '0'
+            ) as phone,
             60 + cast(floor(120 * u('x', range)) as integer) as x_days
         from range({customers});
         create table {schema}.customer as
@@ -80,8 +83,8 @@ def create_world(
         from {schema}.person where u('push', n) < 0.3;
         create table {schema}.stg_consent__consents as
         select account_id, cast(null as varchar) as member_id, cast(null as varchar) as address, channel,
-            'marketing' as purpose, case when u('consent ' || channel, n) < 0.9 then 'granted' else 'withdrawn' end
-                as status,
+            'marketing' as purpose,
+            case when u('consent ' || channel, n) < 0.9 then 'granted' else 'withdrawn' end as status,
             timestamp '2020-01-01' as recorded_at
         from {schema}.person, (select unnest(['email', 'sms', 'push', 'phone']) as channel)
         where u('asked ' || channel, n) < 0.8
@@ -91,7 +94,9 @@ def create_world(
         create table {schema}.stg_web__devices as
         select 'token' || n as push_token, list_extract(['huawei', 'xiaomi', 'apns'], 1 + n % 3) as vendor
         from {schema}.person where u('push', n) < 0.3;
-        create table {schema}.stg_social__accounts (account_key varchar, platform varchar, group_member boolean);
+        create table {schema}.stg_social__accounts (
+            account_key varchar, platform varchar, group_member boolean
+        );
         create table {schema}.stg_campaign__members (
             campaign_id varchar, account_id varchar, member_id varchar, address varchar, arm varchar,
             is_control boolean, channel varchar, offer_id varchar, assigned_at timestamp, cost decimal(18, 4)
@@ -99,7 +104,8 @@ def create_world(
         -- Another tool writes to one in ten every fortnight, until a month after the start.
         create table {schema}.stg_campaign__events as
         select
-            'o' || n || '_' || wave as event_id, cast(null as varchar) as touch_id, 'other' || wave as campaign_id,
+            'o' || n || '_' || wave as event_id, cast(null as varchar) as touch_id,
+            'other' || wave as campaign_id,
             account_id, cast(null as varchar) as member_id, cast(null as varchar) as address,
             case when u('other channel', n) < 0.7 then 'email' else 'sms' end as channel,
             cast(date '{start}' - 60 + 14 * wave + interval 11 hour as timestamp) as occurred_at,
@@ -109,7 +115,8 @@ def create_world(
         where u('other', n) < 0.1;
         create table {schema}.stg_survey__responses (account_id varchar, member_id varchar, address varchar);
         create table {schema}.int_kept_day as
-        select distinct customer_id, day_of(u('bought ' || k, n)) as purchased_on, cast(null as date) as emptied_on
+        select distinct
+            customer_id, day_of(u('bought ' || k, n)) as purchased_on, cast(null as date) as emptied_on
         from (
             select customer_id, n, unnest(range(1, 2 + cast(floor(7 * u('orders', n)) as integer))) as k
             from {schema}.person where u('buys', n) < 0.9
@@ -121,7 +128,9 @@ def create_world(
         select
             't' || n as ticket_id, customer_id, 'complaint' as kind,
             cast(day_of(u('complains on', n)) as timestamp) as opened_at,
-            case when u('solved', n) < 0.8 then cast(day_of(u('complains on', n)) + 10 as timestamp) end as closed_at
+            case
+                when u('solved', n) < 0.8 then cast(day_of(u('complains on', n)) + 10 as timestamp)
+            end as closed_at
         from {schema}.person where u('complains', n) < 0.15;
         create table {schema}.session as
         select
@@ -173,10 +182,14 @@ def live_until(con: duckdb.DuckDBPyConnection, schema: str, day: date) -> None:
                 else 'active'
             end as dormancy_state,
             case when silent_days >= x_days then silent_from + x_days end as dormant_since,
-            case when u('tier', n) < 0.2 then 'high' when u('tier', n) < 0.5 then 'mid' else 'low' end as value_tier,
+            case
+                when u('tier', n) < 0.2 then 'high' when u('tier', n) < 0.5 then 'mid' else 'low'
+            end as value_tier,
             case when silent_days >= x_days then {_one_of(REASONS, "u('reason', n)")} end as primary_reason,
             exp(-silent_days / x_days) as p_active, 90 as horizon_days,
-            case when purchase_days > 0 then cast(20 + 60 * u('margin', n) as decimal(18, 2)) end as purchase_margin,
+            case
+                when purchase_days > 0 then cast(20 + 60 * u('margin', n) as decimal(18, 2))
+            end as purchase_margin,
             case when purchase_days > 0 then silent_days end as days_since_purchase, purchase_days
         from aged;
         create or replace table {schema}.customer_rfm as
@@ -187,8 +200,8 @@ def live_until(con: duckdb.DuckDBPyConnection, schema: str, day: date) -> None:
         from {schema}.customer_dormancy where customer_kind = 'buyer';
         create or replace table {schema}.recommendation as
         select
-            date '{day}' as as_of_date, customer_id, 'p' || (cast(substr(customer_id, 3) as bigint) % 50) as product_id,
-            1 as message_rank
+            date '{day}' as as_of_date, customer_id, 1 as message_rank,
+            'p' || (cast(substr(customer_id, 3) as bigint) % 50) as product_id
         from {schema}.customer;
         insert into {schema}.segment_movement
         select days.customer_id, 'dormancy_state', 'dormant', 'active', days.purchased_on
@@ -224,8 +237,11 @@ def answer(con: duckdb.DuckDBPyConnection, schema: str, day: date) -> None:
     con.execute(
         f"""
         insert into {schema}.stg_campaign__events
-        select 'call' || touch_id, touch_id, null, null, null, null, channel, send_on + interval 15 hour, 'answered',
-            list_extract(['interested', 'not_interested', 'no_answer'], 1 + cast(hash(touch_id) % 3 as integer)),
+        select 'call' || touch_id, touch_id, null, null, null, null, channel, send_on + interval 15 hour,
+            'answered',
+            list_extract(
+                ['interested', 'not_interested', 'no_answer'], 1 + cast(hash(touch_id) % 3 as integer)
+            ),
             null, null
         from control.recall_touch where decision = 'send' and send_on = ? and channel = 'phone'
         """,

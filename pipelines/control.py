@@ -31,6 +31,10 @@ ACTIVATION_SETTINGS = (
 """Settings of the profile's `activation` that the models read."""
 
 
+UNLIMITED = datetime(9999, 12, 31)  # noqa: DTZ001 - local time, as everything in the warehouse
+"""Everything that is known."""
+
+
 @dataclass(frozen=True)
 class DecisionDate:
     """How the decisions of one date are made.

@@ -269,6 +269,11 @@ class Profile(StrictModel):
         end = self.calendar.end_date
         return yesterday if end is None else min(end, yesterday)
 
+    def is_replayed(self, today: date) -> bool:
+        """Whether the calendar has ended: the past is played again, and must not see what came later."""
+        end = self.calendar.end_date
+        return end is not None and today > end + timedelta(days=1)
+
     @property
     def latest_event(self) -> date:
         """The last day on which an event can have happened: today in the shop's zone.

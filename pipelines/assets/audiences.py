@@ -174,9 +174,7 @@ def day_of_looking(profile: Profile, started_at: datetime, newest: date) -> date
         newest: the newest emitted date.
     """
     today = started_at.astimezone(ZoneInfo(profile.time_zone)).date()
-    end = profile.calendar.end_date
-    is_past = end is not None and today > end + timedelta(days=1)
-    return newest + timedelta(days=1) if is_past else today
+    return newest + timedelta(days=1) if profile.is_replayed(today) else today
 
 
 def _sending(context: AssetExecutionContext, profile: Profile, newest: date) -> Sending:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, PartitionsDefinition
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
@@ -113,8 +114,14 @@ def build_dbt_assets(
     def activation(context: AssetExecutionContext, dbt: Dbt, warehouse: Warehouse) -> Iterator[Any]:
         days = required_dates_of(context.run.tags, "deciding on recalls")
         emitted = emissions.dates()
+        profile = settings.profile
+        today = datetime.now(ZoneInfo(profile.time_zone)).date()
         plan = plan_decisions(
-            days, emitted, context.run_id, rebuild=context.run.tags.get(REBUILD_TAG) == "true"
+            days,
+            emitted,
+            context.run_id,
+            rebuild=context.run.tags.get(REBUILD_TAG) == "true",
+            replayed_at=time(profile.calendar.run_hour) if profile.is_replayed(today) else None,
         )
         with warehouse.connect() as con:
             _revoke(con, context, Stage.ACTIVATION, days)
@@ -146,12 +153,25 @@ def build_dbt_assets(
 
 
 def plan_decisions(
-    days: Sequence[date], emitted: Sequence[date], run_id: str, *, rebuild: bool
+    days: Sequence[date],
+    emitted: Sequence[date],
+    run_id: str,
+    *,
+    rebuild: bool,
+    replayed_at: time | None = None,
 ) -> list[control.DecisionDate]:
     """Which of a run's dates are frozen, which are simulated and which one is for real.
 
     Only the newest date of a run can be for real, and only when it is newer than everything sent before:
     nobody sends yesterday's messages today. All others are decided as a simulation.
+
+    Args:
+        days: the run's dates.
+        emitted: the dates that were sent.
+        run_id: the run.
+        rebuild: nothing is for real.
+        replayed_at: hour of the daily run, for a shop whose past is played again; the one date that is for
+            real then sees what such a run would have seen on the next day. None: it sees all there is.
 
     >>> from datetime import date
     >>> eve, day = date(2017, 12, 30), date(2017, 12, 31)
@@ -169,7 +189,13 @@ def plan_decisions(
                 is_frozen=day in emitted,
                 simulated=not for_real,
                 run_id=run_id if for_real else None,
-                known_until=datetime.max if for_real else datetime.combine(day + timedelta(days=1), time()),
+                known_until=(
+                    control.UNLIMITED
+                    if for_real and replayed_at is None
+                    else datetime.combine(
+                        day + timedelta(days=1), replayed_at if for_real and replayed_at else time()
+                    )
+                ),
             )
         )
     return plan

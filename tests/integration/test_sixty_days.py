@@ -1,7 +1,7 @@
-"""Sixty daily decisions of a synthetic shop, each knowing what the ones before it sent, by the product's own SQL.
+"""Sixty daily decisions of a synthetic shop, by the product's own SQL, each knowing what was sent before.
 
-Some people turn out to be one on the way, tools answer, people opt out, and who buys is drawn beforehand: no message has any
-effect, so whatever effect is measured must be none.
+Some people turn out to be one on the way, tools answer, people opt out, and who buys is drawn beforehand: no
+message has any effect, so whatever effect is measured must be none.
 """
 
 import math
@@ -102,7 +102,8 @@ def test_everybody_has_one_decision_a_day(shop):
     none(shop, "select as_of_date, customer_id from shop.history group by all having count(*) != 1")
     none(shop, "from shop.history where decision is null or reason_code is null")
     counted = shop.execute(
-        "select count(*), count(distinct as_of_date) from (select as_of_date, count(*) from shop.history group by 1)"
+        "select count(*), count(distinct as_of_date) "
+        "from (select as_of_date, count(*) from shop.history group by 1)"
     ).fetchone()
     assert counted == (DAYS, DAYS)
     assert shop.execute("select count(*) from shop.history where as_of_date = ?", [START]).fetchone() == (
@@ -125,7 +126,7 @@ def test_no_cap_is_passed_in_any_rolling_window(shop, scope, key):
             select {owner} as owner, touches.channel, touches.send_on, touches.as_of_date
             from control.recall_touch as touches
             left join shop.customer_alias as aliases on touches.customer_id = aliases.alias_id
-            -- Two histories that a merge joins may be more than one person's share; then nothing more is sent.
+            -- Two histories that a merge joins may be more than one person's share.
             where coalesce(aliases.customer_id, touches.customer_id) not in (from shop.merged)
         )
         select ends.owner, ends.send_on, caps.channel, caps.days, caps.messages, count(*) as sent
@@ -208,7 +209,8 @@ def test_nobody_is_followed_up_after_buying(shop):
         select history.customer_id, history.as_of_date, days.purchased_on
         from shop.history as history
         inner join shop.int_kept_day as days using (customer_id)
-        where history.decision in ('send', 'holdout') and history.reason_code in ('recall', 'follow_up', 'holdout')
+        where history.decision in ('send', 'holdout')
+            and history.reason_code in ('recall', 'follow_up', 'holdout')
             and history.journey not like 'retain%' and history.journey not like 'b%'
             and history.journey != 'member_day'
             -- Known by five in the morning: bought on the as-of date or on the day after it.
@@ -237,8 +239,8 @@ def test_the_holdout_gets_nothing_and_is_recorded(shop):
         "or expected_cost is null or send_after is null or template_id is null)",
     )
     shares = shop.execute(
-        "select count(*) filter (where arm = 'holdout') / count(*), count(*) filter (where arm = 'universal_control') "
-        "/ count(*) from control.arm_assignment"
+        "select count(*) filter (where arm = 'holdout') / count(*), "
+        "count(*) filter (where arm = 'universal_control') / count(*) from control.arm_assignment"
     ).fetchone()
     assert shares == pytest.approx((0.38, 0.05), abs=0.05)
 
@@ -283,8 +285,10 @@ def test_consent_suppression_and_complaints(shop):
         shop,
         """
         from shop.history as history inner join shop.seen as seen using (as_of_date, customer_id)
-        where history.decision in ('send', 'holdout') and (seen.is_suppressed
-            or not (seen.may_market or (seen.may_serve and history.journey like 'repair%' and history.offer_id is null)))
+        where history.decision in ('send', 'holdout') and (seen.is_suppressed or not (
+            seen.may_market
+            or (seen.may_serve and history.journey like 'repair%' and history.offer_id is null)
+        ))
         """,
     )
     none(

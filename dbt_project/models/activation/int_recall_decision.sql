@@ -304,7 +304,7 @@ select
         when decided.is_selected
             then row_number() over (
                 partition by decided.as_of_date, decided.is_selected
-                order by decided.margin_per_cost desc, decided.lot asc
+                order by decided.expected_margin desc, decided.lot asc
             )
     end as integer) as priority,
     case when decided.is_selected then decided.expected_cost end as expected_cost,
