@@ -34,14 +34,16 @@ ui: .venv/run ## open the Dagster UI on loopback (PORT=3000)
 test: .venv/dev lint ## lint, then run all tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
-drill: .venv/dev ## long forms: kills, orders of arrival, identity worlds (KILLS=50, ORDERS=20, EXAMPLES=2000)
+drill: .venv/dev ## long forms: kills, orders of arrival, identity worlds, policies (KILLS=50, ORDERS=20, EXAMPLES=2000, POLICIES=200)
 	@WINBACK_KILLS=$(or $(KILLS),50) WINBACK_ORDERS=$(or $(ORDERS),20) \
 		$(BIN)/pytest tests/pipeline/test_killed_runs.py tests/pipeline/test_ways_in.py -k "kill or order"
 	@WINBACK_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/pytest tests/unit/identity
+	@WINBACK_EXAMPLES=$(or $(POLICIES),200) $(BIN)/pytest tests/integration/test_decision_rules.py
 
-bench: .venv/dev ## memory of taking in a large CSV, and speed of the identity graph (GIGABYTES=5, PEOPLE=1000000)
+bench: .venv/dev ## memory of taking in a large CSV, speed of the identity graph and of decisions (GIGABYTES=5, PEOPLE=1000000)
 	@$(BIN)/python benchmarks/extract_memory.py --gigabytes $(or $(GIGABYTES),5)
 	@$(BIN)/python benchmarks/identity_components.py --people $(or $(PEOPLE),1000000)
+	@$(BIN)/python benchmarks/decision_speed.py --customers $(or $(PEOPLE),1000000)
 
 evaluate-identity: .venv/dev ## how right the customers are, on demo shops and reference data (WINBACK_REFERENCE_DATA=)
 	@$(BIN)/python benchmarks/evaluate_identity.py
