@@ -58,6 +58,9 @@ COLUMNS: dict[str, str] = {
         "journey step channel offer_id template_id send_after valid_until priority expected_cost "
         "expected_margin policy_version simulated run_id"
     ),
+    "activation.offer_audit": (
+        "as_of_date product_id guide_class offer_id customers list_price price_after_offer classes price_spread"
+    ),
     "activation.assignment": "unit_id customer_id holdout_period arm assigned_on episode_id",
     "kpi.recall_outcome": (
         "as_of_date period_start campaign_id journey step template_id guide_class dormancy_reason value_tier "

@@ -84,7 +84,8 @@ def write_small_shop(folder: Path, seed: int = 7) -> SmallShop:
     folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
     products = [
-        (f"P{n:02d}", f"{CATEGORIES[n % 3]} {n}", CATEGORIES[n % 3], 20 * (3 + n), 20 * (1 + n // 2)) for n in range(30)
+        (f"P{n:02d}", f"{CATEGORIES[n % 3]} {n}", CATEGORIES[n % 3], 20 * (3 + n), 20 * (1 + n // 2))
+        for n in range(30)
     ]
     prices = {product: price for product, _, _, price, _ in products}
     _write(folder / "products.csv", ("product", "name", "category", "price", "cost"), products)

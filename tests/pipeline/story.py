@@ -35,13 +35,12 @@ DATE_COLUMNS = {
     "marts.recommendation": "as_of_date",
     "marts.segment_movement": "moved_on",
     "activation.recall_decision": "as_of_date",
-    "activation.offer_audit": "as_of_date",
     "kpi.dormancy_overview": "as_of_date",
     "kpi.reason_overview": "as_of_date",
 }
 """The published tables that hold a date's results, and the column with that date."""
 
-NEWEST_ONLY = ["marts.dormancy_reason", "marts.recommendation", "activation.offer_audit"]
+NEWEST_ONLY = ["marts.dormancy_reason", "marts.recommendation"]
 """Those of them that are kept for the newest date and month-ends."""
 
 SNAPSHOTS = [table for table in DATE_COLUMNS if table not in {"marts.segment_movement", *NEWEST_ONLY}]

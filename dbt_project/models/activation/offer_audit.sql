@@ -1,15 +1,14 @@
-{{ config(
-    materialized="incremental",
-    incremental_strategy="replace_dates",
-    date_column="as_of_date",
-    replace_dates_from="activation.int_open_decision_date",
-    on_schema_change="fail",
-) }}
-
 -- Who was offered what on the same product: the product that leads a customer's recommendations, the class of the
 -- customer, and the price after the offer if it were bought alone. Compliance reads whether classes are treated
--- differently, and by how much.
-with offered as (
+-- differently, and by how much. Of the newest date: only that one is sure to have recommendations.
+with newest as (
+
+    select max(as_of_date) as as_of_date
+    from {{ ref("recall_decision") }}
+
+),
+
+offered as (
 
     select
         decisions.as_of_date,
@@ -19,17 +18,14 @@ with offered as (
         recommended.product_id,
         coalesce(rfm.guide_class, 'none') as guide_class,
         catalog.price,
-        case offers.kind
-            when 'percent'
-                then case when catalog.price >= offers.minimum_spend then offers.benefit * catalog.price else 0 end
-            when 'amount'
-                then case when catalog.price >= offers.minimum_spend then offers.benefit else 0 end
-            when 'spend_and_save'
-                then case when catalog.price >= offers.minimum_spend then offers.benefit else 0 end
+        case
+            when catalog.price < offers.minimum_spend then 0
+            when offers.kind = 'percent' then offers.benefit * catalog.price
+            when offers.kind in ('amount', 'spend_and_save') then offers.benefit
             else 0
         end as price_cut
     from {{ ref("recall_decision") }} as decisions
-    inner join {{ ref("int_open_decision_date") }} as dates on decisions.as_of_date = dates.as_of_date
+    inner join newest on decisions.as_of_date = newest.as_of_date
     inner join {{ ref("recommendation") }} as recommended
         on
             decisions.as_of_date = recommended.as_of_date
