@@ -1,8 +1,8 @@
 """How long a million customers take, from the marts to the audience files, by the product's own SQL.
 
-`python benchmarks/decision_speed.py [--customers N]` measures in its own process, of which the highest resident
-set (VmHWM) is read, on two threads. The shop is synthetic (`decision_world`): the first date of a shop that has
-never written to anybody, so that every sleeper is due at once.
+`python benchmarks/decision_speed.py [--customers N]` measures in its own process, of which the highest
+resident set (VmHWM) is read, on two threads. The shop is synthetic (`decision_world`): the first date of a
+shop that has never written to anybody, so that every sleeper is due at once.
 """
 
 from __future__ import annotations
@@ -78,11 +78,12 @@ def complete_marts(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         """
         create or replace table shop.customer_dormancy as
-        select *, 'bought every 60 days; silent for ' || days_since_purchase as explanation, '已沉默' as explanation_zh
+        select *, 'bought every 60 days; silent for ' || days_since_purchase as explanation,
+            '已沉默' as explanation_zh
         from shop.customer_dormancy;
         create or replace table shop.recommendation as
-        select as_of_date, customer_id, 'p' || ((hash(customer_id) + k) % 50) as product_id, 'explore' as list,
-            k as rank, 0.5 as score, 'goes with what was bought' as why, k as message_rank
+        select as_of_date, customer_id, 'p' || ((hash(customer_id) + k) % 50) as product_id,
+            'explore' as list, k as rank, 0.5 as score, 'goes with what was bought' as why, k as message_rank
         from shop.recommendation, (select unnest(range(1, 11))::integer as k);
         """
     )

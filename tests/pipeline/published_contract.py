@@ -59,7 +59,8 @@ COLUMNS: dict[str, str] = {
         "expected_margin policy_version simulated run_id"
     ),
     "activation.offer_audit": (
-        "as_of_date product_id guide_class offer_id customers list_price price_after_offer classes price_spread"
+        "as_of_date product_id guide_class offer_id customers list_price price_after_offer classes "
+        "price_spread"
     ),
     "activation.assignment": "unit_id customer_id holdout_period arm assigned_on episode_id",
     "kpi.recall_outcome": (

@@ -10,6 +10,28 @@ with channels as (
 
 ),
 
+ranked as (
+
+    select
+        customer_id,
+        kind,
+        address,
+        account_key,
+        row_number() over (
+            partition by customer_id, kind
+            order by
+                case source
+                    when 'ecommerce' then 1
+                    when 'pos' then 2
+                    when 'social' then 3
+                    else 4
+                end asc,
+                stated_at desc nulls last, address asc, account_key asc
+        ) as place
+    from {{ ref("int_address") }}
+
+),
+
 addresses as (
 
     select
@@ -18,18 +40,8 @@ addresses as (
         address,
         account_key,
         {{ address_key("kind", "address") }} as address_key
-    from {{ ref("int_address") }}
-    qualify row_number() over (
-        partition by customer_id, kind
-        order by
-            case source
-                when 'ecommerce' then 1
-                when 'pos' then 2
-                when 'social' then 3
-                else 4
-            end asc,
-            stated_at desc nulls last, address asc, account_key asc
-    ) = 1
+    from ranked
+    where place = 1
     union all
     -- The CRM's address is the customer: the export names all accounts.
     select
@@ -57,6 +69,14 @@ kinds as (
 
 ),
 
+emails as (
+
+    select customer_id
+    from addresses
+    where kind = 'email'
+
+),
+
 chosen as (
 
     select
@@ -74,8 +94,7 @@ chosen as (
         addresses.*
     from addresses
     inner join channels on channels.channel = 'social_ads'
-    left join addresses as emails
-        on addresses.customer_id = emails.customer_id and emails.kind = 'email' and addresses.kind = 'phone'
+    left join emails on addresses.customer_id = emails.customer_id
     where addresses.kind = 'email' or (addresses.kind = 'phone' and emails.customer_id is null)
 
 ),
