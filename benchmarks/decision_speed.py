@@ -112,7 +112,6 @@ def measure(customers: int, folder: Path, days: int) -> list[dict[str, float]]:
     found = []
     with duckdb.connect(str(folder / "speed.duckdb")) as con:
         con.execute(f"set memory_limit = '{MEMORY_LIMIT}'; set threads = 2")
-        con.execute("set preserve_insertion_order = false")
         create_world(con, "shop", customers=customers, start=START, days=days)
         complete_world(con)
         load_policy(con, "shop")

@@ -61,7 +61,10 @@ class ExportOptions:
 
 
 def prepare(con: duckdb.DuckDBPyConnection, as_of_date: date, options: ExportOptions) -> None:
-    """Create the temporary table `export_touch`: the date's sends with their address and their message.
+    """Create the temporary tables `export_touch` and `export_recommendation`.
+
+    The first has the date's sends with their address and their message, the second the recommendations of
+    each customer as one list.
 
     Raises:
         ValueError: a send without an address, or with a message that `policy.template` does not have.
@@ -80,11 +83,38 @@ def prepare(con: duckdb.DuckDBPyConnection, as_of_date: date, options: ExportOpt
         """
     )
     con.execute("drop table export_send")
+    _prepare_recommendations(con, as_of_date)
+
+
+def _prepare_recommendations(con: duckdb.DuckDBPyConnection, as_of_date: date) -> None:
+    """In parts, by ranges of customers: the lists of a million customers at once would not fit into memory."""
+    ends = con.execute(
+        f"""
+        select customer_id
+        from (
+            select
+                customer_id, row_number() over (order by customer_id) as place, count(*) over () as customers
+            from (
+                select distinct customer_id from marts.recommendation where as_of_date = {_day(as_of_date)}
+            )
+        )
+        where place % {_CUSTOMERS_AT_ONCE} = 0 or place = customers
+        order by customer_id
+        """
+    ).fetchall()
+    con.execute(
+        f"create or replace temp table export_recommendation as {recommendation_rows(as_of_date, '', '')}"
+    )
+    after = ""
+    for (last,) in ends:
+        con.execute(f"insert into export_recommendation {recommendation_rows(as_of_date, after, last)}")
+        after = last
 
 
 def discard(con: duckdb.DuckDBPyConnection) -> None:
     """Drop what `prepare` made."""
-    con.execute("drop table if exists temp.export_touch; drop table if exists temp.export_send")
+    for table in ("export_touch", "export_send", "export_recommendation"):
+        con.execute(f"drop table if exists temp.{table}")
 
 
 def queries(as_of_date: date, options: ExportOptions) -> dict[str, str]:
@@ -98,7 +128,7 @@ def queries(as_of_date: date, options: ExportOptions) -> dict[str, str]:
         "crm": CRM_SQL,
         **{f"social_{platform}": social_rows(platform) for platform in platforms},
         "social_dm": SOCIAL_DM_SQL,
-        "recommendations": recommendation_rows(as_of_date),
+        "recommendations": f"select *, {_ROW_NO} from export_recommendation",
     }
 
 
@@ -285,11 +315,11 @@ def social_rows(platform: str) -> str:
     """
 
 
-def recommendation_rows(as_of_date: date) -> str:
+def recommendation_rows(as_of_date: date, after: str, last: str) -> str:
     """One row per customer with recommendations, for home page and chat bot, under the shop's account ids.
 
-    Left out is who withdrew the consent to profiling: the newest word of each account and address counts, and
-    of several the restrictive one.
+    Of the customers after an id and up to another one. Left out is who withdrew the consent to profiling: the
+    newest word of each account and address counts, and of several the restrictive one.
     """
     day = _day(as_of_date)
     return f"""
@@ -325,7 +355,7 @@ def recommendation_rows(as_of_date: date) -> str:
             customer_id,
             list_sort(list({{'source': source, 'account_id': account_key}})) as accounts
         from core.customer_account
-        where source in ('ecommerce', 'pos', 'social')
+        where source in ('ecommerce', 'pos', 'social') and {_between("customer_id", after, last)}
         group by customer_id
 
     ),
@@ -346,20 +376,21 @@ def recommendation_rows(as_of_date: date) -> str:
             )) as recommendations
         from marts.recommendation as recommended
         left join core.product as products on recommended.product_id = products.product_id
-        where recommended.as_of_date = {day}
+        where recommended.as_of_date = {day} and {_between("recommended.customer_id", after, last)}
         group by recommended.customer_id
 
     )
 
-    select *, {_ROW_NO}
-    from (
-        select {day} as as_of_date, recommended.customer_id, accounts.accounts, recommended.recommendations
-        from recommended
-        inner join accounts on recommended.customer_id = accounts.customer_id
-        where recommended.customer_id not in (select customer_id from withdrawn)
-        order by recommended.customer_id
-    )
+    select {day} as as_of_date, recommended.customer_id, accounts.accounts, recommended.recommendations
+    from recommended
+    inner join accounts on recommended.customer_id = accounts.customer_id
+    where recommended.customer_id not in (select customer_id from withdrawn)
+    order by recommended.customer_id
     """
+
+
+def _between(column: str, after: str, last: str) -> str:
+    return f"{column} > {literal(after)} and {column} <= {literal(last)}"
 
 
 def html_text(text: str) -> str:
@@ -368,6 +399,9 @@ def html_text(text: str) -> str:
 
 
 _OFFER_AND_TIME = "offer_id, coupon_code, offer_until, send_after, send_before, valid_until, priority"
+_CUSTOMERS_AT_ONCE = 50_000
+"""So many lists of recommendations are put together in one statement."""
+
 _ROW_NO = "row_number() over () as row_no"
 _DIGITS = "ltrim(address, '+')"
 
