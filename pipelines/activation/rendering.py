@@ -87,7 +87,7 @@ def prepare(con: duckdb.DuckDBPyConnection, as_of_date: date, options: ExportOpt
 
 
 def _prepare_recommendations(con: duckdb.DuckDBPyConnection, as_of_date: date) -> None:
-    """In parts, by ranges of customers: the lists of a million customers at once would not fit into memory."""
+    """In parts, by ranges of customers: the lists of a million at once would not fit into memory."""
     ends = con.execute(
         f"""
         select customer_id
