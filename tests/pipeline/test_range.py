@@ -71,7 +71,8 @@ def test_a_range_gives_the_tables_of_one_run_after_the_other(story: Story, momen
     for table in ("marts.customer_rfm", "marts.customer_dormancy", "kpi.dormancy_overview"):
         assert moment.dates(table) == set(DAYS), table
     for table, rows in one_by_one.tables.items():
-        if table not in ("activation.recall_decision", "activation.assignment", "quality.ingestions", SENT):
+        # What is decided follows from what was sent, and a range sends its last date alone.
+        if table.split(".")[0] != "activation" and table not in ("quality.ingestions", SENT):
             assert moment.tables[table] == rows, table
 
 
