@@ -255,7 +255,11 @@ def _write_changes(
         parts.append(f"""
         select * from (
             select 'remove' as change, removed.reason as removed_because, exported.*
-            from {_parquet(earlier)} as exported
+            -- Rows that were frozen before they were numbered have no number.
+            from (
+                select * from {_parquet(earlier)}
+                union all by name select null::bigint as row_no where false
+            ) as exported
             inner join (
                 select touch_id, min(reason) as reason from {_parquet([removals.touches])} group by touch_id
             ) as removed on exported.touch_id = removed.touch_id
