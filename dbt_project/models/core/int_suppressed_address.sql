@@ -103,6 +103,19 @@ suppressed as (
         occurred_at as since
     from named
     union all
+    -- An answer that names our message alone closes the address that it went to.
+    {%- for kind in ["unsubscribed", "complained", "bounced"] %}
+        select
+            recalled.address_key,
+            reach.channel,
+            '{{ kind }}' as kind,
+            touches.{{ kind }}_at as since
+        from {{ control("recall_touch") }} as recalled
+        inner join {{ ref("touch") }} as touches on recalled.touch_id = touches.touch_id
+        inner join {{ ref("reach_channel") }} as reach on touches.channel = reach.campaign_channel
+        where touches.{{ kind }}_at is not null
+        union all
+    {%- endfor %}
     select
         address_key,
         channel,
