@@ -34,6 +34,7 @@ MODELS = (
     "activation/int_send_slot",
     "activation/int_contact_history",
     "activation/int_decision_journey",
+    "activation/int_learned_arm",
     "activation/int_decision_channel",
     "activation/int_decision_arm",
     "activation/int_recall_decision",

@@ -147,7 +147,13 @@ def build_dbt_assets(
         with warehouse.connect() as con:
             _revoke(con, context, Stage.KPI, days)
             control.write_as_of_window(con, days)
-        yield from dbt.build(context)
+            newest = newest_date(con, days)
+            control.write_measured_until(con, newest, datetime.combine(newest + timedelta(days=1), time()))
+            control.write_parquet_view(con, "recall_touch", emissions.touch_files(), TOUCH_COLUMNS)
+            control.write_parquet_view(
+                con, "arm_assignment", emissions.assignment_files(), ASSIGNMENT_COLUMNS
+            )
+        yield from dbt.build(context, intermediates="fqn:winback.kpi.int_*")
 
     return {"staging": staging, "core": core, "marts": marts, "activation": activation, "kpi": kpi}
 
@@ -199,6 +205,19 @@ def plan_decisions(
             )
         )
     return plan
+
+
+def newest_date(con: Any, days: Sequence[date]) -> date:
+    """The newest as-of date that was computed: what is measured does not depend on which one was run last.
+
+    Args:
+        con: open on the warehouse.
+        days: the run's dates.
+    """
+    if not table_exists(con, "marts", "customer_dormancy"):
+        return max(days)
+    row = con.execute("select max(as_of_date) from marts.customer_dormancy").fetchone()
+    return max([*days, *(each for each in row or () if each is not None)])
 
 
 def _lost_decisions(con: Any, emitted: Sequence[date], history_days: int) -> list[date]:

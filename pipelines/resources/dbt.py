@@ -60,7 +60,7 @@ PARSED = "partial_parse.msgpack"
 FINGERPRINT = "winback_fingerprint"
 TARGET = "duckdb"
 
-_SOURCE_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md"}
+_SOURCE_SUFFIXES = {".py", ".sql", ".yml", ".yaml", ".csv", ".md"}
 _RESULTS = {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}
 _TABLES = {"table", "incremental", "seed", "snapshot"}
 
