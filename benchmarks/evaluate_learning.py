@@ -1,14 +1,14 @@
 """What trying things out is worth: ninety days of a synthetic shop, with and without exploration.
 
-`python benchmarks/evaluate_learning.py [--seeds N] [--days N] [--customers N]` makes the product's own decisions
-day by day, twice for each seed: with the order of the policy's steps alone, and with an exploration share of .1.
-What a message truly brings is planted: the policy's assumption times a factor of the channel, of the offer and of
-the journey that are drawn for each seed, so that the assumptions are right on average and wrong in each shop. Who
-is woken buys within ten days; the decisions learn of it as they would of any purchase.
+`python benchmarks/evaluate_learning.py [--seeds N] [--days N] [--customers N]` makes the product's own
+decisions day by day, twice for each seed: with the order of the policy's steps alone, and with an exploration
+share of .1. What a message truly brings is planted: the policy's assumption times a factor of the channel, of
+the offer and of the journey that are drawn for each seed: the assumptions are right on average and wrong in
+each shop. Who is woken buys within ten days; the decisions learn of it as they would of any purchase.
 
 The reward of a message is what it brings on average, by the planted truth: purchases that would not have come
-anyway times the customer's margin, less the incentives of all who redeem and the contact. Target: the lower 95 %
-bound of the gain over the static policy is above 0.
+anyway times the customer's margin, less the incentives of all who redeem and the contact. Target: the lower
+95 % bound of the gain over the static policy is above 0.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def plant_truth(con: duckdb.DuckDBPyConnection, seed: int) -> None:
     )
 
 
-def wake(con: duckdb.DuckDBPyConnection, day: date, seed: int) -> Outcome:
-    """Let the messages of a date have their planted effect, and say what they bring on average."""
+def wake(con: duckdb.DuckDBPyConnection, seed: int) -> Outcome:
+    """Let the messages of the date have their planted effect, and say what they bring on average."""
     con.execute(
         """
         create or replace temp table sent as
@@ -154,7 +154,7 @@ def simulate(seed: int, *, share: float, days: int, customers: int) -> Outcome:
             decide(con, models, day, known_until=datetime.combine(day + timedelta(days=1), time(5)))
             emit(con, "shop")
             answer(con, "shop", day)
-            outcomes.append(wake(con, day, seed))
+            outcomes.append(wake(con, seed))
     return Outcome(
         sum(each.messages for each in outcomes),
         sum(each.reward for each in outcomes),

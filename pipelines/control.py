@@ -149,7 +149,8 @@ def write_measured_until(con: duckdb.DuckDBPyConnection, newest: date, known_unt
     """
     con.execute("create schema if not exists control")
     con.execute(
-        "create or replace table control.measured_until as select ?::date as newest, ?::timestamp as known_until",
+        "create or replace table control.measured_until as "
+        "select cast(? as date) as newest, cast(? as timestamp) as known_until",
         [newest, known_until],
     )
 

@@ -92,3 +92,8 @@
         * cos(2 * pi() * {{ stable_share(expressions + ["'angle'"]) }})
     )
 {%- endmacro %}
+
+{# Sum of the squares of an amount, exact: amounts have two decimals. #}
+{% macro square_sum(amount) -%}
+    sum(cast({{ amount }} as decimal(18, 2)) * cast({{ amount }} as decimal(18, 2)))
+{%- endmacro %}

@@ -335,7 +335,7 @@ offered as (
         due.* exclude (as_of_date, customer_id, offer_id, other_offers, channels, purpose, other_channel),
         offers.offer_id,
         channels.unit_cost + channels.labour_cost as contact_cost,
-        ordered.position = 1 and due.offer_id is not distinct from offers.offer_id as is_listed,
+        ordered.position = 1 and coalesce(due.offer_id, '') = coalesce(offers.offer_id, '') as is_listed,
         due.step = 1 and learning.exploration_share > 0 as may_learn,
         {{ stable_share(["draw.salt", "'explore'", "due.customer_id", "due.episode_id", "due.journey"]) }}
         < learning.exploration_share as is_exploring,

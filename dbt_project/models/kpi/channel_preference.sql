@@ -1,13 +1,7 @@
 -- What was learned: how many answer, by class and by journey, and what the first messages of a journey bring beyond
 -- what would have come anyway. Where there is little to go by, a rate is drawn towards that of its channel and a lift
 -- towards what the policy assumes (empirical Bayes; docs/measurement.md).
-with measured as (
-
-    select * from {{ control("measured_until") }}
-
-),
-
-learned as (
+with learned as (
 
     {{ learned_arms("(select newest as as_of_date from " ~ control("measured_until") ~ ")") }}
 
@@ -19,6 +13,14 @@ kinds as (
         offer_id,
         kind
     from {{ ref("offer") }}
+
+),
+
+dims as (
+
+    select 'guide_class' as segment_dim
+    union all
+    select 'journey' as segment_dim
 
 ),
 
@@ -35,11 +37,7 @@ arrived as (
         case when outcomes.offer_id is null then 'none' else coalesce(kinds.kind, 'other') end as offer_kind,
         outcomes.is_responded
     from {{ ref("int_touch_outcome") }} as outcomes
-    cross join (
-        select 'guide_class' as segment_dim
-        union all
-        select 'journey' as segment_dim
-    ) as dims
+    cross join dims
     left join kinds on outcomes.offer_id = kinds.offer_id
     where outcomes.is_delivered and outcomes.is_matured
 
@@ -133,22 +131,29 @@ smoothed as (
 
 ),
 
-of_journey as (
+tried as (
 
     select
-        learned.journey,
-        learned.channel,
-        case when learned.offer_id = 'none' then 'none' else coalesce(kinds.kind, 'other') end as offer_kind,
-        sum(learned.episodes) as episodes,
-        min(learned.holdouts) as holdouts,
-        sum(learned.episodes * learned.lift order by learned.offer_id) / sum(learned.episodes) as lift,
-        sqrt(
-            sum(pow(learned.episodes * learned.lift_sd, 2) order by learned.offer_id)
-        ) / sum(learned.episodes) as lift_sd
+        learned.*,
+        case when learned.offer_id = 'none' then 'none' else coalesce(kinds.kind, 'other') end as offer_kind
     from learned
     left join kinds on learned.offer_id = kinds.offer_id
     where learned.episodes > 0
-    group by 1, 2, 3
+
+),
+
+of_journey as (
+
+    select
+        journey,
+        channel,
+        offer_kind,
+        sum(episodes) as episodes,
+        min(holdouts) as holdouts,
+        sum(episodes * lift order by offer_id) / sum(episodes) as lift,
+        sqrt(sum(pow(episodes * lift_sd, 2) order by offer_id)) / sum(episodes) as lift_sd
+    from tried
+    group by journey, channel, offer_kind
 
 )
 

@@ -39,6 +39,12 @@ sizes as (
 
 ),
 
+later as (
+
+    select unnest(range(0, 1200)) as month
+
+),
+
 -- Every month up to now has a row, also one in which nobody bought.
 months as (
 
@@ -48,7 +54,7 @@ months as (
         later.month
     from sizes
     cross join measured
-    cross join (select unnest(range(0, 1200)) as month) as later
+    cross join later
     where {{ months_later("sizes.cohort_month", "later.month") }} < measured.known_until
 
 ),
@@ -75,7 +81,9 @@ revenue as (
     cross join measured
     inner join cohorts on days.customer_id = cohorts.customer_id
     where days.booked_on < measured.known_until
-    group by 1, 2
+    group by
+        cohorts.cohort_month,
+        {{ months_between("cohorts.cohort_month", "cast(date_trunc('month', days.booked_on) as date)") }}
 
 )
 

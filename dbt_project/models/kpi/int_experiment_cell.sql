@@ -6,32 +6,32 @@ with units as (
 
 ),
 
+-- A month or a year goes on gathering until it is over; and journeys of ours have a campaign a month.
+dated as (
+
+    select
+        units.*,
+        case
+            when units.scope = 'year'
+                then make_date(cast(extract(year from units.anchored_on) as integer) + 1, 1, 1)
+            when units.is_own then {{ add_days("last_day(units.anchored_on)", 1) }}
+            else units.anchored_on
+        end as gathered_until
+    from units
+
+),
+
 closed as (
 
     select
-        campaign_id,
-        max(ends_on) as matured_on,
-        -- A month or a year goes on gathering until it is over.
-        bool_and(is_matured) and bool_and(is_over) as is_matured,
-        any_value(window_days) as window_days,
-        bool_or(scope = 'year') as is_year
-    from (
-        select
-            units.*,
-            case units.scope
-                when 'month'
-                    then {{ add_days("last_day(units.anchored_on)", 1) }} <= measured.known_until
-                when 'year'
-                    then make_date(cast(extract(year from units.anchored_on) as integer) + 1, 1, 1)
-                        <= measured.known_until
-                -- Journeys of ours have a campaign a month.
-                else not units.is_own
-                    or {{ add_days("last_day(units.anchored_on)", 1) }} <= measured.known_until
-            end as is_over
-        from units
-        cross join {{ control("measured_until") }} as measured
-    )
-    group by campaign_id
+        dated.campaign_id,
+        max(dated.ends_on) as matured_on,
+        bool_and(dated.is_matured and dated.gathered_until <= measured.known_until) as is_matured,
+        any_value(dated.window_days) as window_days,
+        bool_or(dated.scope = 'year') as is_year
+    from dated
+    cross join {{ control("measured_until") }} as measured
+    group by dated.campaign_id
 
 ),
 
@@ -43,6 +43,15 @@ treated_arms as (
     from {{ ref("int_experiment_arm") }}
     where not is_control
     group by campaign_id
+
+),
+
+dims as (
+
+    {%- for name in ["all", "channel", "offer_id", "guide_class", "dormancy_reason", "value_tier"] %}
+        select '{{ name }}' as segment_dim
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
 
 ),
 
@@ -62,11 +71,7 @@ segmented as (
         end as segment
     from units
     left join treated_arms on units.campaign_id = treated_arms.campaign_id
-    cross join (
-        {%- for name in ["all", "channel", "offer_id", "guide_class", "dormancy_reason", "value_tier"] %}
-            select '{{ name }}' as segment_dim {{ "union all" if not loop.last }}
-        {%- endfor %}
-    ) as dims
+    cross join dims
     where
         units.is_matured
         -- A journey of one month is too small to be cut up; the months and years of all of them are.
@@ -117,9 +122,10 @@ measured as (
             count(*) filter (where is_{{ name }}) as {{ name }},
         {%- endfor %}
         {%- for name in ["revenue", "net_margin"] %}
-            sum({{ name }}) as {{ name }},
-            sum(cast({{ name }} as decimal(18, 2)) * cast({{ name }} as decimal(18, 2))) as {{ name }}_squares{{ "," if not loop.last }}
+            {{ square_sum(name) }} as {{ name }}_squares,
         {%- endfor %}
+        sum(revenue) as revenue,
+        sum(net_margin) as net_margin
     from variants
     group by variant, campaign_id, arm, is_control, segment_dim, segment
 
@@ -171,38 +177,57 @@ controls as (
 
 ),
 
+metrics as (
+
+    {%- for metric in ["conversion", "wake_up", "unsubscribed", "complained", "revenue", "net_margin"] %}
+        select
+            '{{ metric }}' as metric,
+            '{{ "mean" if metric in ("revenue", "net_margin") else "share" }}' as kind
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
+
+),
+
+judged_arms as (
+
+    select
+        campaign_id,
+        arm
+    from {{ ref("int_experiment_arm") }}
+    where not is_control
+    union all
+    select
+        campaign_id,
+        'all' as arm
+    from treated_arms
+    where arms > 1
+
+),
+
+control_arms as (
+
+    select
+        campaign_id,
+        min(arm) as arm
+    from {{ ref("int_experiment_arm") }}
+    where is_control
+    group by campaign_id
+
+),
+
 -- Every treated arm has a row for each metric, also when nobody of it can be measured yet.
 asked as (
 
     select
         '' as variant,
-        arms.campaign_id,
-        arms.arm,
+        judged_arms.campaign_id,
+        judged_arms.arm,
         'all' as segment_dim,
         'all' as segment,
         metrics.metric,
         metrics.kind
-    from (
-        select
-            campaign_id,
-            arm
-        from {{ ref("int_experiment_arm") }}
-        where not is_control
-        union all
-        select
-            campaign_id,
-            'all' as arm
-        from treated_arms
-        where arms > 1
-    ) as arms
-    cross join (
-        {%- for metric in ["conversion", "wake_up", "unsubscribed", "complained", "revenue", "net_margin"] %}
-            select
-                '{{ metric }}' as metric,
-                '{{ "mean" if metric in ("revenue", "net_margin") else "share" }}' as kind
-            {{ "union all" if not loop.last }}
-        {%- endfor %}
-    ) as metrics
+    from judged_arms
+    cross join metrics
     union
     select
         variant,
@@ -256,11 +281,4 @@ left join controls
         and asked.segment_dim = controls.segment_dim
         and asked.segment = controls.segment
         and asked.metric = controls.metric
-left join (
-    select
-        campaign_id,
-        min(arm) as arm
-    from {{ ref("int_experiment_arm") }}
-    where is_control
-    group by campaign_id
-) as control_arms on asked.campaign_id = control_arms.campaign_id
+left join control_arms on asked.campaign_id = control_arms.campaign_id

@@ -59,11 +59,11 @@ own as (
 planned as (
 
     select
-        members.campaign_id,
-        coalesce(members.arm, case when members.is_control then 'control' else 'treated' end) as arm,
-        min(members.planned_share) as planned_share
-    from {{ ref("stg_campaign__members") }} as members
-    group by 1, 2
+        campaign_id,
+        coalesce(arm, case when is_control then 'control' else 'treated' end) as arm,
+        min(planned_share) as planned_share
+    from {{ ref("stg_campaign__members") }}
+    group by campaign_id, coalesce(arm, case when is_control then 'control' else 'treated' end)
 
 ),
 

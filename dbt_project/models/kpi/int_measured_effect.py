@@ -1,12 +1,11 @@
 """What the sums of the arms say of an effect: the statistics are those of `pipelines.measurement`."""
 
+import polars as pl
+from pipelines.measurement import MeasurementSettings, measure
+
 
 def model(dbt, session):
     """Judge every cell of `int_experiment_cell`; see `pipelines.measurement.measure`."""
-    import polars as pl
-
-    from pipelines.measurement import MeasurementSettings, measure
-
     dbt.config(materialized="table")
     smallest = dict(session.sql("select metric, effect from control.smallest_effect").fetchall())
     effects = measure(

@@ -25,9 +25,9 @@ sums as (
     cross join measured
     inner join {{ ref("recall_outcome") }} as outcomes
         on
-            outcomes.matured
-            and outcomes.as_of_date < measured.known_until
-            and outcomes.as_of_date >= {{ days_later("measured.known_until", "-aims.period_days") }}
+            measured.known_until > outcomes.as_of_date
+            and {{ days_later("measured.known_until", "-aims.period_days") }} <= outcomes.as_of_date
+    where outcomes.matured
     group by aims.metric
 
 ),
@@ -40,7 +40,7 @@ asleep_again as (
     from aims
     cross join measured
     inner join {{ ref("redormancy") }} as redormancy
-        on redormancy.cohort >= {{ days_later("measured.known_until", "-aims.period_days") }}
+        on {{ days_later("measured.known_until", "-aims.period_days") }} <= redormancy.cohort
     where aims.metric = 'redormancy_share'
     group by aims.metric
 
