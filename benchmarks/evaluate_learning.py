@@ -2,9 +2,9 @@
 
 `python benchmarks/evaluate_learning.py [--seeds N] [--days N] [--customers N]` makes the product's own
 decisions day by day, twice for each seed: with the order of the policy's steps alone, and with an exploration
-share of .1. What a message truly brings is planted: the policy's assumption times a factor of the channel, of
-the offer and of the journey that are drawn for each seed: the assumptions are right on average and wrong in
-each shop. Who is woken buys within ten days; the decisions learn of it as they would of any purchase.
+share of .1. What a message truly brings is planted: on average as much as a campaign of the demo shop
+(`pipelines.demo.rates`), times what the policy assumes of its journey and channel against the others, times
+factors of channel, offer and journey that are drawn for each seed, so that the policy is wrong in each shop. Who is woken buys within ten days; the decisions learn of it as they would of any purchase.
 
 The reward of a message is what it brings on average, by the planted truth: purchases that would not have come
 anyway times the customer's margin, less the incentives of all who redeem and the contact. Target: the lower
@@ -32,6 +32,7 @@ from decision_world import answer, create_world, live_until, simulated_days  # n
 from model_sql import Models  # noqa: E402
 
 from pipelines import control  # noqa: E402
+from pipelines.demo.rates import EFFECT_BY_CHANNEL  # noqa: E402
 from pipelines.settings import load_profile  # noqa: E402
 
 SEEDS, DAYS, CUSTOMERS = 20, 90, 10_000
@@ -40,6 +41,8 @@ START = date(2025, 3, 1)
 CHANNEL_SPREAD, OFFER_SPREAD, JOURNEY_SPREAD = 0.7, 0.3, 0.4
 """Standard deviations of the logarithms of the planted factors."""
 LARGEST_LIFT = 0.3
+MEAN_LIFT = float(np.mean(list(EFFECT_BY_CHANNEL.values())))
+"""Of a message, before the factors; .09."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,21 @@ def plant_truth(con: duckdb.DuckDBPyConnection, seed: int) -> None:
     con.execute(
         f"""
         create or replace table shop.truth as
+        with assumed as (
+            select avg(journeys.prior_lift * channels.lift_factor) as lift
+            from shop.journey as journeys cross join shop.channel as channels
+        )
         select cells.journey, cells.channel, coalesce(offers.offer_id, 'none') as offer_id,
             least(
-                journeys.prior_lift * channels.lift_factor * cells.factor * of_channel.factor
-                * coalesce(offers.factor, 1), {LARGEST_LIFT}
+                {MEAN_LIFT} * journeys.prior_lift * channels.lift_factor / assumed.lift
+                * cells.factor * of_channel.factor * coalesce(offers.factor, 1), {LARGEST_LIFT}
             ) as lift
         from shop.cell_factor as cells
         inner join shop.journey as journeys using (journey)
         inner join shop.channel as channels using (channel)
         inner join shop.channel_factor as of_channel using (channel)
         cross join (from shop.offer_id_factor union all select null, 1.0) as offers
+        cross join assumed
         """
     )
 
