@@ -4,7 +4,8 @@
 decisions day by day, twice for each seed: with the order of the policy's steps alone, and with an exploration
 share of .1. What a message truly brings is planted: on average as much as a campaign of the demo shop
 (`pipelines.demo.rates`), times what the policy assumes of its journey and channel against the others, times
-factors of channel, offer and journey that are drawn for each seed, so that the policy is wrong in each shop. Who is woken buys within ten days; the decisions learn of it as they would of any purchase.
+factors of channel, offer and journey that are drawn for each seed, so that the policy is wrong in each shop.
+Who is woken buys within ten days; the decisions learn of it as they would of any purchase.
 
 The reward of a message is what it brings on average, by the planted truth: purchases that would not have come
 anyway times the customer's margin, less the incentives of all who redeem and the contact. Target: the lower

@@ -31,12 +31,12 @@ from pipelines.assets.dormancy import build_dormancy_fit
 from pipelines.assets.extract import build_extract, raw_key
 from pipelines.assets.identity import build_forms, build_identity
 from pipelines.assets.publish import PUBLISHED, build_publish
-from pipelines.assets.report import build_report
+from pipelines.assets.report import REPORT, build_report
 from pipelines.checks.gates import build_gate
 from pipelines.checks.stages import Stage
 from pipelines.checks.suites import load_suites
 from pipelines.feeds.contract import load_contracts
-from pipelines.jobs import daily_recall, scrub
+from pipelines.jobs import daily_recall, kpi_refresh, scrub
 from pipelines.partitions import as_of_dates
 from pipelines.progress import stage_lines
 from pipelines.resources.dbt import Dbt, ensure_manifest
@@ -69,6 +69,7 @@ def build_definitions(
     before_audiences = [key for stage in BEFORE_AUDIENCES for key in gated[stage]]
     warehouse = Warehouse.from_settings(settings)
     daily_job, scrub_job = daily_recall(dates, SCRUB), scrub(SCRUB)
+    refresh_job = kpi_refresh(dates, [PUBLISHED, REPORT])
     return Definitions(
         assets=[
             build_extract(settings),
@@ -82,10 +83,11 @@ def build_definitions(
             build_report(settings, dates, [PUBLISHED]),
         ],
         asset_checks=[build_gate(stage, tables) for stage in Stage],
-        jobs=[daily_job, scrub_job],
+        jobs=[daily_job, scrub_job, refresh_job],
         schedules=[
             schedules.daily(daily_job, settings.profile),
             schedules.hourly_scrub(scrub_job, settings),
+            schedules.hourly_kpi_refresh(refresh_job, settings),
         ],
         resources={
             "warehouse": warehouse,

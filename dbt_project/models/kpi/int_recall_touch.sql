@@ -44,8 +44,10 @@ select
     coalesce(touches.clicked_at < measured.known_until, false) as is_clicked,
     coalesce(least(touches.opened_at, touches.clicked_at) < measured.known_until, false) as is_opened,
     coalesce(
-        least(touches.delivered_at, touches.opened_at, touches.clicked_at, touches.answered_at)
-        < measured.known_until,
+        least(
+            touches.delivered_at, touches.opened_at, touches.clicked_at, touches.answered_at, touches.replied_at,
+            touches.redeemed_at
+        ) < measured.known_until,
         false
     )
     or (
