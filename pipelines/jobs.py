@@ -63,7 +63,7 @@ def kpi_refresh(dates: PartitionsDefinition, published: Sequence[AssetKey]) -> U
         partitions_def=dates,
         tags={KPI_REFRESH_TAG: "true"},
         description=(
-            "Takes in what has arrived, measures anew what the contacts have brought by now, and publishes it. "
-            "Nothing is decided and nothing is sent. For the newest date that was computed."
+            "Takes in what has arrived, measures anew what the contacts have brought by now, and publishes "
+            "it. Nothing is decided and nothing is sent. For the newest date that was computed."
         ),
     )

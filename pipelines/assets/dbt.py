@@ -27,10 +27,11 @@ from pipelines.checks.stages import Stage
 from pipelines.dormancy.reason_rules import check_reason_seeds
 from pipelines.dormancy.store import KINDS, FitStore
 from pipelines.history import MOVEMENT_COLUMNS, History, is_kept, table_exists
+from pipelines.jobs import KPI_REFRESH_TAG
 from pipelines.partitions import required_dates_of
 from pipelines.resources.dbt import Dbt
 from pipelines.resources.warehouse import Warehouse
-from pipelines.settings import Settings
+from pipelines.settings import Profile, Settings
 
 REBUILD_TAG = "winback/rebuild"
 """Run tag of a rebuild: nothing is sent, whatever the date."""
@@ -148,7 +149,7 @@ def build_dbt_assets(
             _revoke(con, context, Stage.KPI, days)
             control.write_as_of_window(con, days)
             newest = newest_date(con, days)
-            control.write_measured_until(con, newest, datetime.combine(newest + timedelta(days=1), time()))
+            control.write_measured_until(con, newest, _known_until(context, settings.profile, newest))
             control.write_parquet_view(con, "recall_touch", emissions.touch_files(), TOUCH_COLUMNS)
             control.write_parquet_view(
                 con, "arm_assignment", emissions.assignment_files(), ASSIGNMENT_COLUMNS
@@ -205,6 +206,19 @@ def plan_decisions(
             )
         )
     return plan
+
+
+def _known_until(context: AssetExecutionContext, profile: Profile, newest: date) -> datetime:
+    """Local time up to which outcomes count: the end of the newest date, or in a refresh the run's start."""
+    end = datetime.combine(newest + timedelta(days=1), time())
+    if context.run.tags.get(KPI_REFRESH_TAG) != "true":
+        return end
+    record = context.instance.get_run_record_by_id(context.run_id)
+    if record is None:
+        raise ValueError(f"run {context.run_id} is not in Dagster's own records")
+    started = record.create_timestamp.astimezone(ZoneInfo(profile.time_zone))
+    # A shop whose past is played again must not see what came later.
+    return end if profile.is_replayed(started.date()) else max(end, started.replace(tzinfo=None))
 
 
 def newest_date(con: Any, days: Sequence[date]) -> date:
