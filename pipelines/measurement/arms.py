@@ -13,7 +13,9 @@ _ROUNDING = 1e-12
 def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Quotients, NaN where the denominator is not positive."""
     numerator, denominator = np.broadcast_arrays(numerator, denominator)
-    return np.divide(numerator, denominator, out=np.full(denominator.shape, np.nan), where=denominator > 0)
+    found = np.full(denominator.shape, np.nan)
+    np.divide(numerator, denominator, out=found, where=denominator > 0)
+    return found
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Arm:
     def _deviations(self) -> np.ndarray:
         """Sum of squared deviations from the mean."""
         found = self.squares - self.total * np.nan_to_num(self.mean)
-        return np.where(found > _ROUNDING * self.squares, found, 0.0)
+        return np.asarray(np.where(found > _ROUNDING * self.squares, found, 0.0))
 
     def only(self, chosen: np.ndarray) -> Arm:
         """The cells that are chosen by a boolean array."""
@@ -62,4 +64,4 @@ class Arm:
 def null_variance(treated: Arm, holdout: Arm) -> np.ndarray:
     """Variance of the difference of the means if both arms are of one kind; NaN if an arm is empty."""
     per_person = treated.joined(holdout).plug_in_variance
-    return divide(per_person, treated.people) + divide(per_person, holdout.people)
+    return np.asarray(divide(per_person, treated.people) + divide(per_person, holdout.people))

@@ -17,13 +17,17 @@ from pipelines.measurement.score import FARTHEST_Z, ScoreArm, amount_arm, lift_l
 MOST_MEAN = 0.5
 """Of the dispersion Σx²/Σx: with more, the standard deviation per person is below the mean."""
 
+FARTHEST_WELCH_Z = 8.0
+"""A confidence of 1 − 1e−15; for more there are no limits, which would be as good as infinite for a few
+people."""
+
 
 def compare_means(treated: Arm, holdout: Arm, z: np.ndarray | float) -> tuple[Comparison, np.ndarray]:
     """Compare the means of two arms.
 
-    Score intervals serve amounts of one sign that are mostly zero or small: the sums of both arms have the sign
-    of their total, and in both the standard deviation per person is at least about the mean. What is left,
-    such as margins that are as often a loss as a gain, is compared by Welch's t (1947, Biometrika 34:28).
+    Score intervals serve amounts of one sign that are mostly zero or small: the sums of both arms have the
+    sign of their total, and in both the standard deviation per person is at least about the mean. What is
+    left, such as an arm of losses beside one of gains, is compared by Welch's t (1947, Biometrika 34:28).
 
     Args:
         treated, holdout: arms with at least one person in every cell.
@@ -76,6 +80,7 @@ def _welch(treated: Arm, holdout: Arm, z: np.ndarray) -> Comparison:
         ),
         equal_var=False,
     ).pvalue
-    half_width = t.isf(norm.sf(z), freedom) * std_error
+    told = np.where(z <= FARTHEST_WELCH_Z, z, np.nan)
+    half_width = t.isf(norm.sf(told), freedom) * std_error
     far = np.minimum(norm.isf(p_value / 2), FARTHEST_Z)
     return Comparison(lift, std_error, lift - half_width, lift + half_width, far)

@@ -5,8 +5,8 @@ top of a base μ is seen with the wanted power if
 
     δ ≥ z·√(V(μ̄)·(1/n₁ + 1/n₂)) + z_power·√(V(μ + δ)/n₁ + V(μ)/n₂),  μ̄ the mean over both arms
 
-(Fleiss, Levin & Paik 2003, Statistical Methods for Rates and Proportions, 3rd ed., section 4.2, without
-correction for continuity; there for shares).
+(Fleiss, Levin & Paik 2003, Statistical Methods for Rates and Proportions, 3rd ed., chapter 4, there for
+shares; without correction for continuity).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _excess(
         mean * np.maximum(dispersion - mean, 0.0) for mean in (middle, base, base + lift)
     )
     z, z_power = quantiles
-    return (
+    return np.asarray(
         lift
         - z * np.sqrt(null * (1 / treated + 1 / holdout))
         - z_power * np.sqrt(treated_variance / treated + base_variance / holdout)
@@ -74,7 +74,7 @@ def _excess(
 
 
 def minimum_detectable_shift(null_variance: np.ndarray, z: np.ndarray | float, power: float) -> np.ndarray:
-    """The same for means whose variance does not change with the effect (Bloom 1995, Evaluation Review 19:547).
+    """The same for means whose variance the effect does not change (Bloom 1995, Evaluation Review 19:547).
 
     `null_variance` is that of the difference of the means, in squared units of the metric.
     """
@@ -104,14 +104,14 @@ def people_needed(
     Example: a recall that lifts 5 % to 6 %, with a tenth held out.
 
         >>> people_needed(0.05, 0.01, treated_share=0.9)
-        43213
+        46506
     """
     if not (0 < base < base + effect < dispersion and 0 < treated_share < 1):
         raise ValueError(
-            f"base {base}, effect {effect}, treated_share {treated_share}: accepted are 0 < base < base + effect "
-            f"< {dispersion} and a share between 0 and 1"
+            f"base {base}, effect {effect}, treated_share {treated_share}: accepted are "
+            f"0 < base < base + effect < {dispersion} and a share between 0 and 1"
         )
-    # Both standard errors shrink with the square root of the size: what one person would leave is all it takes.
+    # Standard errors shrink with the square root of the size, so those of a single person tell it.
     excess = _excess(
         *(np.array(each) for each in (effect, base, dispersion, treated_share, 1 - treated_share)),
         np.array(norm.isf((1 - confidence) / 2)),

@@ -1,9 +1,9 @@
 """Newcombe's hybrid of two score intervals, for shares and for amounts that most people leave at zero.
 
-Score limits of one arm are the means μ that solve (m − μ)² = z²·V(μ)/n: they weigh the observed mean m with the
-variance that each candidate would have. For a share V(μ) = μ(1 − μ): Wilson's interval (1927, JASA 22:209).
-For an amount of which a few people bring much and most nothing, V(μ) = wμ − μ²: a mean that is higher because
-more people buy has a variance that is higher in proportion. w = Σx²/Σx is 1 for a share.
+Score limits of one arm are the means μ that solve (m − μ)² = z²·V(μ)/n: they weigh the observed mean m with
+the variance that each candidate would have. For a share V(μ) = μ(1 − μ): Wilson's interval (1927, JASA
+22:209). For an amount of which a few people bring much and most nothing, V(μ) = wμ − μ²: a mean that is
+higher because more people buy has a variance that is higher in proportion. w = Σx²/Σx is 1 for a share.
 
 The limits of the difference (Newcombe 1998, Statistics in Medicine 17:873, method 10; for other means than
 shares: Zou & Donner 2008, Statistics in Medicine 27:1693) are
@@ -35,7 +35,7 @@ class ScoreArm:
         mean: observed mean, from 0 to `dispersion`.
         people: how many, at least 1.
         dispersion: w = variance over mean, as the mean goes to 0; in the unit of the metric.
-        skew, offset: the mean is moved down by dispersion · (skew · z² − offset) / people first; 0 for shares.
+        skew, offset: the mean is first moved down by dispersion · (skew · z² − offset) / people.
     """
 
     mean: np.ndarray
@@ -77,8 +77,9 @@ def share_arm(arm: Arm) -> ScoreArm:
 def corrected_share_arm(arm: Arm, other: Arm) -> ScoreArm:
     """An arm of a share whose limits take into account that few conversions scatter lopsidedly.
 
-    The quantile of the score is z + γ(z² − 1)/6, with γ the skewness (Bartlett 1953, Biometrika 40:306; Gart &
-    Nam 1988, Biometrics 44:323). That moves the share by (1 − 2p)(z² − 1)/6n, p the share of both arms together.
+    The quantile of the score is z + γ(z² − 1)/6, with γ the skewness (Bartlett 1953, Biometrika 40:12; Gart &
+    Nam 1990, Biometrics 46:637). That moves the share by (1 − 2p)(z² − 1)/6n, p the share of both arms
+    together.
     """
     skew = (1 - 2 * arm.joined(other).mean) / 6
     return ScoreArm(arm.mean, arm.people, np.ones(skew.shape), skew, skew)
@@ -90,11 +91,11 @@ def amount_arm(arm: Arm, other: Arm) -> ScoreArm:
     w is the arm's own, shrunk towards that of both arms together by the effective number of orders (Σx)²/Σx²:
     a handful of orders of a small holdout does not tell how unequal orders are.
 
-    The distribution of the score is skewed itself, and w, estimated from the same orders, is high when the mean
-    is. Two terms of the Edgeworth expansion (Hall 1992, The Bootstrap and Edgeworth Expansion, section 2.3)
-    turn quantile z into z + γ(z² − 1)/6 − cz²/2, with γ the skewness of the arm's sum and c the covariance of
-    the score with w/E(w). With third moments as of exponential amounts, E(x³)E(x) = 1.5·E(x²)², and f the
-    weight of the arm in w, that moves the mean by (w/n)·((1 − f)z² − 1)/4.
+    The score is skewed itself, and w, estimated from the same orders, is high when the mean is. The first
+    terms of its Edgeworth expansion (Hall 1992, The Bootstrap and Edgeworth Expansion, chapter 2) turn the
+    quantile z into z + γ(z² − 1)/6 − cz²/2, with γ the skewness of the arm's sum and c the covariance of
+    the score with the relative error of w. With third moments as of exponential amounts, E(x³)E(x) =
+    1.5·E(x²)², and f the weight of the arm in w, that moves the mean by (w/n)·((1 − f)z² − 1)/4.
     """
     both = arm.joined(other)
     orders = np.nan_to_num(divide(arm.total**2, arm.squares))

@@ -25,8 +25,8 @@ class MeasurementSettings:
         false_discovery_rate: highest adjusted p-value of an effect.
         power: the chance with which a minimum detectable effect would be seen.
         split_alpha: sample-ratio p-value below which a split is invalid.
-        smallest_effect: per metric the effect worth seeing, in its unit per person (a share as a fraction of 1,
-            money in the profile's currency); also the scale of the always-valid mixture.
+        smallest_effect: per metric the effect worth seeing, in its unit per person (a share as a fraction of
+            1, money in the profile's currency); also the scale of the always-valid mixture.
 
     Raises:
         ValueError: a number is out of its range.

@@ -3,8 +3,8 @@
 The interval alone would be a poor test of many segments with a small holdout. With a tenth held out and five
 conversions expected in it, it leaves out 0 on the harmful side 1.4 times as often as it should at 95 %, and
 three times as often at the level that one of 30 segments must reach. (So does the score test with the pooled
-variance.) So the test also needs the same hybrid of limits corrected for skewness to leave out 0: the statistic is
-the smaller of the two.
+variance.) So the test also needs the same hybrid of limits corrected for skewness to leave out 0: the
+statistic is the smaller of the two.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether people were split among the arms as planned: the sample-ratio test.
 
-A split that is off means that something takes people out of one arm. Then the arms are no longer alike, and no
-difference between them proves anything (Fabijan et al. 2019, KDD, doi:10.1145/3292500.3330722).
+A split that is off means that something takes people out of one arm. Then the arms are no longer alike, and
+no difference between them proves anything (Fabijan et al. 2019, KDD, doi:10.1145/3292500.3330722).
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import polars as pl
 from scipy.stats import binom, chi2
 
 FEWEST_EXPECTED = 50.0
-"""Units that each arm should have by the plan; with fewer, chi-square finds too many splits invalid: at a p-value
-of .001 up to three times as many as it should (a tenth held out, 5 expected units)."""
+"""Units that each arm should have by the plan; with fewer, chi-square finds too many splits invalid: at a
+p-value of .001 up to three times as many as it should (a tenth held out, 5 expected units)."""
 
 
 def sample_ratio_p_values(arms: pl.DataFrame) -> pl.DataFrame:
     """Test the units in all arms of each campaign against the planned shares.
 
-    Pearson's chi-square; where the plan gives an arm fewer than `FEWEST_EXPECTED` units, the exact binomial test
-    of each arm against the others (both tails alike; Bonferroni if there are more than two arms). SciPy's
-    `chisquare` and `binomtest` take one campaign at a time, so only the distributions are SciPy's.
+    Pearson's chi-square; where the plan gives an arm fewer than `FEWEST_EXPECTED` units, the exact binomial
+    test of each arm against the others (both tails alike; Bonferroni if there are more than two arms).
+    SciPy's `chisquare` and `binomtest` take one campaign at a time, so only the distributions are SciPy's.
 
     Args:
         arms: one row per campaign_id and arm, with units and planned_share (in any unit; null: not known).

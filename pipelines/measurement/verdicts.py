@@ -28,15 +28,16 @@ def measure(cells: pl.DataFrame, arms: pl.DataFrame, settings: MeasurementSettin
 
     Args:
         cells: one row per campaign_id, arm, control_arm, segment_dim, segment, metric and variant
-            (`cells.CELLS`): people whose window has closed (treated, holdout) with the sum and the sum of squares
-            of the metric over them; kind 'share' or 'mean'; looks 'once' (judged when the campaign has matured)
-            or 'any' (may be judged on any day); what contact and incentives of the treated cost.
+            (`cells.CELLS`): people whose window has closed (treated, holdout) with the sum and the sum of
+            squares of the metric over them; kind 'share' or 'mean'; looks 'once' (judged when the campaign
+            has matured) or 'any' (may be judged on any day); what contact and incentives of the treated
+            cost.
         arms: one row per campaign_id and arm (`cells.ARMS`): randomised units and their planned share.
         settings: what counts as seen, and what is worth seeing.
 
     Returns:
-        One row per cell and metric with the columns `cells.RESULT`, sorted by their key. Rates and lifts are in
-        the unit of the metric per person. What can't be said is null; nothing is NaN or infinite.
+        One row per cell and metric with the columns `cells.RESULT`, sorted by their key. Rates and lifts are
+        in the unit of the metric per person. What can't be said is null; nothing is NaN or infinite.
 
     Raises:
         ValueError: the tables break the rules of `cells`.
