@@ -407,7 +407,10 @@ def test_a_target_without_a_figure_is_neither_met_nor_missed(shop):
     shop.contact("c1", MONDAY)
     shop.contact("c2", MONDAY)
     shop.purchase("c1", noon(MONDAY, 1), 80)
-    targets = "select metric, actual, met from shop.target where metric in ('conversion_rate', 'average_order_value') order by 1"
+    targets = (
+        "select metric, actual, met from shop.target "
+        "where metric in ('conversion_rate', 'average_order_value') order by 1"
+    )
     shop.measured(MONDAY + timedelta(days=1))
     assert shop.rows(targets) == [("average_order_value", None, None), ("conversion_rate", None, None)]
     shop.measured(MONDAY + timedelta(days=20))
