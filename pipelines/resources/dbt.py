@@ -60,6 +60,7 @@ MANIFEST = "manifest.json"
 PARSED = "partial_parse.msgpack"
 FINGERPRINT = "winback_fingerprint"
 TARGET = "duckdb"
+LOG = "dbt.log"
 
 INTERMEDIATE = "int_"
 """How the names of models begin that only other models read."""
@@ -67,6 +68,7 @@ INTERMEDIATE = "int_"
 _NO_ASSET = "ephemeral"
 _SOURCE_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md"}
 _RESULTS = {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}
+_LOGGED = {"info", "warn", "error"}
 _TABLES = {"table", "incremental", "seed", "snapshot"}
 
 # Parsing must not depend on the data home, or each home would throw away the other's manifest. Nothing is
@@ -212,12 +214,12 @@ def _arguments(dbt_dir: Path, target: Path) -> list[str]:
         str(target),
         "--log-path",
         str(target),
-        # The Dagster log gets the events; dbt's own output would say everything twice.
+        # The Dagster log gets the events; dbt's own output would say everything twice. Its file is written by
+        # `_Invocation`: dbt composes a line for each of its thousands of events before it looks at the level.
         "--log-level",
         "none",
-        # Given explicitly: without it the level above silences the file too.
         "--log-level-file",
-        "info",
+        "none",
         "--no-print",
         "--no-send-anonymous-usage-stats",
         "--no-version-check",
@@ -260,15 +262,17 @@ class _Message:
 class _Invocation:
     """One `dbt build` in a thread of its own, so that its results reach Dagster while it works."""
 
-    def __init__(self, arguments: list[str], manifest: Any) -> None:
+    def __init__(self, arguments: list[str], manifest: Any, log: Path) -> None:
         self._queue: SimpleQueue[_Message | None] = SimpleQueue()
         self._arguments = arguments
         self._manifest = manifest
+        self._log = log
         self._result: dbtRunnerResult | BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="dbt", daemon=True)
 
     def messages(self) -> Iterator[_Message]:
-        """Run dbt and hand out its results, warnings and errors as they come."""
+        """Run dbt and hand out its results, warnings and errors as they come; what it says goes to the log."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
         self._thread.start()
         try:
             while (message := self._queue.get()) is not None:
@@ -296,6 +300,9 @@ class _Invocation:
         from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415 - see _invoke
 
         name, level = message.info.name, message.info.level
+        if level in _LOGGED:
+            with self._log.open("a", encoding="utf-8") as log:
+                log.write(f"{message.info.ts.ToJsonString()} [{level}] {message.info.msg}\n")
         if name in _RESULTS or level in {"warn", "error"}:
             self._queue.put(_Message(name, level, msg_to_dict(message)))
 
@@ -367,7 +374,7 @@ class Dbt(ConfigurableResource):  # type: ignore[type-arg]
         if parameters.indirect_selection:
             environment[DBT_INDIRECT_SELECTION_ENV] = parameters.indirect_selection
         invocation = _Invocation(
-            [*arguments, *_arguments(Path(self.dbt_dir), target)], self._parsed_manifest()
+            [*arguments, *_arguments(Path(self.dbt_dir), target)], self._parsed_manifest(), target / LOG
         )
         context.log.info(f"dbt {' '.join(arguments)}")
         # This connection has dbt's configuration and so shares its database. It counts rows, and as long as
@@ -497,14 +504,14 @@ def _raise_on_failure(result: dbtRunnerResult, target: Path) -> None:
     if result.success:
         return
     if result.exception is not None:
-        raise Failure(f"dbt: {result.exception}", metadata={"log": MetadataValue.path(target / "dbt.log")})
+        raise Failure(f"dbt: {result.exception}", metadata={"log": MetadataValue.path(target / LOG)})
     failed = [r for r in _node_results(result) if str(r.status) in {"error", "fail", "runtime error"}]
     lines = [_describe(r) for r in failed] or ["dbt failed without naming a node"]
     raise Failure(
         "\n".join(lines),
         metadata={
             "nodes": MetadataValue.json([r.node.unique_id for r in failed]),
-            "log": MetadataValue.path(target / "dbt.log"),
+            "log": MetadataValue.path(target / LOG),
         },
     )
 

@@ -16,7 +16,7 @@ from pipelines.resources import dbt as dbt_module
 from pipelines.resources.dbt import Dbt, DbtParseError, asset_manifest, ensure_manifest
 from pipelines.resources.warehouse import Warehouse
 
-PROFILES = Path(__file__).parents[3] / "dbt_project" / "profiles.yml"
+DBT_PROJECT = Path(__file__).parents[3] / "dbt_project"
 DATES = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-05")
 
 FILES = {
@@ -75,7 +75,8 @@ def project(tmp_path_factory):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    shutil.copyfile(PROFILES, folder / "profiles.yml")
+    for name in ("profiles.yml", "macros/table.sql"):
+        shutil.copyfile(DBT_PROJECT / name, folder / name)
     ensure_manifest(folder)
     return folder
 
@@ -273,6 +274,29 @@ def test_a_failing_intermediate_fails_the_run_by_name(shop, project):
     assert _metadata(result) == {}
 
 
+def test_a_table_is_made_anew_where_another_or_a_view_was_and_a_failure_leaves_it(shop, project):
+    shop.run("stg_order")
+    shop.query("create schema if not exists hidden")
+    shop.query("create view hidden.int_seen as select 'view' as was")
+    assert shop.run(*HIDDEN).success
+    assert shop.run(*HIDDEN).success
+    assert shop.query("select count(*) from hidden.int_seen") == [(10,)]
+    names = "select table_name from duckdb_tables() where schema_name = 'hidden' order by all"
+    made = [("customer",), ("customers",), ("int_customer",), ("int_order",), ("int_seen",)]
+    assert shop.query(names) == made
+    path = project / "models/hidden/int_order.sql"
+    original = path.read_text()
+    path.write_text(original.replace("1 as units", "error('no unit') as units"))
+    try:
+        assert not shop.run(*HIDDEN).success
+    finally:
+        path.write_text(original)
+        ensure_manifest(project)
+
+    assert shop.query(names) == made
+    assert shop.query("select count(*) from hidden.int_order") == [(30,)]
+
+
 def test_a_failed_model_names_file_message_and_compiled_sql(shop):
     result = shop.run("needs_a_table")
     failure = _failure(result)
@@ -282,7 +306,10 @@ def test_a_failed_model_names_file_message_and_compiled_sql(shop):
     assert "nowhere" in failure.description
     assert Path(failure.description.split("compiled SQL: ")[1]).is_file()
     assert failure.metadata["nodes"].value == ["model.winback.needs_a_table"]
-    assert "nowhere" in Path(failure.metadata["log"].value).read_text()
+    log = Path(failure.metadata["log"].value).read_text()
+    assert "[error]" in log and "nowhere" in log
+    assert "[info] 1 of 1 START sql table model broken.needs_a_table" in log
+    assert "[debug]" not in log
 
 
 def test_nothing_stays_open_or_behind_and_the_surroundings_are_as_before(shop):
