@@ -103,12 +103,12 @@ def build_definitions(
 
 
 def _assets_by_table(assets: Iterable[AssetsDefinition], manifest: Path) -> dict[str, AssetKey]:
-    """The asset of each table that a gate may guard, by `<schema>.<table>`."""
+    """The asset of each table that a gate may guard, by `<schema>.<table>`; what is no asset has none."""
     nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
     by_name = {key.path[-1]: key for definition in assets for key in definition.keys}
     tables = {
         f"{node['schema']}.{node['name']}": by_name[node["name"]]
         for node in nodes
-        if node["resource_type"] in ("model", "seed")
+        if node["resource_type"] in ("model", "seed") and node["name"] in by_name
     }
     return tables | {f"raw.{feed}": raw_key(feed) for feed in load_contracts()}

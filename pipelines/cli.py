@@ -298,11 +298,9 @@ class _Runner:
     def prepare(self) -> DagsterInstance:
         """The instance, with runs that died marked as such."""
         if self._instance is None:
-            from dagster import DagsterInstance  # noqa: PLC0415 - slow to import
+            from pipelines.resources.instance import mark_dead_runs, open_instance  # noqa: PLC0415 - slow to import
 
-            from pipelines.resources.instance import mark_dead_runs  # noqa: PLC0415
-
-            self._instance = DagsterInstance.get()
+            self._instance = open_instance(self._settings.dagster_home)
             mark_dead_runs(self._instance, print)
         return self._instance
 

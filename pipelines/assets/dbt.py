@@ -29,12 +29,16 @@ from pipelines.dormancy.store import KINDS, FitStore
 from pipelines.history import MOVEMENT_COLUMNS, History, is_kept, table_exists
 from pipelines.jobs import KPI_REFRESH_TAG
 from pipelines.partitions import required_dates_of
-from pipelines.resources.dbt import Dbt
+from pipelines.resources.dbt import INTERMEDIATE, Dbt, asset_manifest
 from pipelines.resources.warehouse import Warehouse
 from pipelines.settings import Profile, Settings
 
 REBUILD_TAG = "winback/rebuild"
 """Run tag of a rebuild: nothing is sent, whatever the date."""
+
+
+INTERMEDIATES = {folder: f"fqn:winback.{folder}.{INTERMEDIATE}*" for folder in ("marts", "activation", "kpi")}
+"""dbt selectors of the intermediates of dates: each run makes them for its own, and they are no assets."""
 
 
 class Translator(DagsterDbtTranslator):
@@ -64,7 +68,10 @@ def build_dbt_assets(
         dates: the as-of dates; staging and core are unpartitioned and hold what is known now.
     """
     translator = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True))
-    common = {"manifest": manifest, "dagster_dbt_translator": translator}
+    common = {
+        "manifest": asset_manifest(manifest, INTERMEDIATES),
+        "dagster_dbt_translator": translator,
+    }
     single_run = BackfillPolicy.single_run()
     history = History(settings.lake_dir)
     fits = FitStore(settings.lake_dir)
@@ -103,7 +110,7 @@ def build_dbt_assets(
             )
             for kind in KINDS:
                 control.write_parquet_view(con, kind.view, fits.files(kind), kind.columns)
-        yield from dbt.build(context, intermediates="fqn:winback.marts.int_*")
+        yield from dbt.build(context, intermediates=INTERMEDIATES["marts"])
 
     @dbt_assets(
         name="activation",
@@ -138,7 +145,7 @@ def build_dbt_assets(
                 emissions.decision_files(_lost_decisions(con, emitted, settings.profile.history_days)),
                 DECISION_COLUMNS,
             )
-        yield from dbt.build(context, intermediates="fqn:winback.activation.int_*")
+        yield from dbt.build(context, intermediates=INTERMEDIATES["activation"])
 
     @dbt_assets(
         name="kpi", select="fqn:winback.kpi", partitions_def=dates, backfill_policy=single_run, **common
@@ -154,7 +161,7 @@ def build_dbt_assets(
             control.write_parquet_view(
                 con, "arm_assignment", emissions.assignment_files(), ASSIGNMENT_COLUMNS
             )
-        yield from dbt.build(context, intermediates="fqn:winback.kpi.int_*")
+        yield from dbt.build(context, intermediates=INTERMEDIATES["kpi"])
 
     return {"staging": staging, "core": core, "marts": marts, "activation": activation, "kpi": kpi}
 

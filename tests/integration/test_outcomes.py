@@ -280,7 +280,8 @@ def test_arms_are_counted_from_the_first_contact_over_a_fixed_window(shop):
     shop.measured(MONDAY + timedelta(days=29))
     assert shop.rows(cell) == [("treated", "holdout", 4, 4, 1, 1, True)]
     arms = shop.rows(
-        "select arm, units, planned_share from shop.int_experiment_arm where campaign_id = 'recall_2025_03' order by 1"
+        "select arm, units, planned_share from shop.int_experiment_arm "
+        "where campaign_id = 'recall_2025_03' order by 1"
     )
     assert arms == [("holdout", 4, pytest.approx(0.118)), ("treated", 4, pytest.approx(0.882))]
 
