@@ -271,7 +271,7 @@ class _Invocation:
         self._thread = threading.Thread(target=self._work, name="dbt", daemon=True)
 
     def messages(self) -> Iterator[_Message]:
-        """Run dbt and hand out its results, warnings and errors as they come; all it says goes to the log."""
+        """Run dbt, hand out its results, warnings and errors as they come, and write its log."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._thread.start()
         try:

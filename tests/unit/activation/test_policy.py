@@ -352,8 +352,13 @@ SECOND_STEP = ("price", "2", "not_opened")
             {"subject": "{{ offer }}"},
             "subject: {{ offer }} may be empty in step 1 of ask",
         ),
-        ("journey_step", ("price", "1", "start"), {"other_offers": "price_smal"}, "did you mean 'price_small'?"),
-        ("journey_step", ("price", "1", "start"), {"other_offers": "price_cut"}, "take the place of offer_id"),
+        (
+            "journey_step",
+            ("price", "1", "start"),
+            {"other_offers": "price_smal"},
+            "did you mean 'price_small'",
+        ),
+        ("journey_step", ("price", "1", "start"), {"other_offers": "price_cut"}, "take the place of"),
         (
             "journey_step",
             ("price", "2", "not_opened"),
