@@ -16,7 +16,7 @@ from dagster import (
 )
 
 from pipelines.partitions import required_dates_of
-from pipelines.report import write_report
+from pipelines.report import PolicyWords, write_report
 from pipelines.settings import Settings
 
 REPORT = AssetKey(["reports", "daily_report"])
@@ -39,7 +39,7 @@ def build_report(
         partitions_def=dates,
         backfill_policy=BackfillPolicy.single_run(),
         group_name="reports",
-        kinds={"html", "altair"},
+        kinds={"html"},
         owners=["team:marketing"],
         description="One self-contained HTML page per date: classes, who sleeps and why, how well that was "
         "foretold, decisions, data quality.",
@@ -55,7 +55,8 @@ def build_report(
                         title=settings.profile.title,
                         currency=settings.profile.currency,
                         folder=settings.reports_dir,
-                        reason_descriptions=_reasons(settings),
+                        language=settings.profile.activation.language,
+                        policy=_policy_words(settings),
                     )
                 )
                 context.log.info(f"report {day}: {written[-1].page}")
@@ -69,8 +70,19 @@ def build_report(
     return daily_report
 
 
-def _reasons(settings: Settings) -> dict[str, str]:
-    """The words of the policy for each reason code."""
-    seed = settings.dbt_dir / "seeds" / "policy" / "reason_code.csv"
+def _policy_words(settings: Settings) -> PolicyWords:
+    """What the policy's tables say of its codes, in both languages."""
+    return PolicyWords(
+        reason_codes=_words(settings, "reason_code", "description"),
+        journeys=_words(settings, "journey", "name"),
+        offers=_words(settings, "offer", "name"),
+    )
+
+
+def _words(settings: Settings, table: str, column: str) -> dict[str, tuple[str, str]]:
+    """A column of a policy table in English and Chinese, by the key of the table, its first column."""
+    seed = settings.dbt_dir / "seeds" / "policy" / f"{table}.csv"
     with seed.open(encoding="utf-8", newline="") as file:
-        return {row["reason_code"]: row["description"] for row in csv.DictReader(file)}
+        rows = csv.DictReader(file)
+        [key, *_] = rows.fieldnames or [""]
+        return {row[key]: (row[column], row[f"{column}_zh"]) for row in rows}
