@@ -1,12 +1,14 @@
 """The report of a date, from the published copy: what it shows is what analysts can query."""
 
+import base64
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import duckdb
 from dagster import (
     AssetExecutionContext,
     AssetKey,
+    AssetObservation,
     AssetsDefinition,
     BackfillPolicy,
     MaterializeResult,
@@ -16,10 +18,13 @@ from dagster import (
 )
 
 from pipelines.partitions import required_dates_of
-from pipelines.report import PolicyWords, write_report
+from pipelines.report import PolicyWords, Report, write_report
 from pipelines.settings import Settings
 
 REPORT = AssetKey(["reports", "daily_report"])
+
+# What came in and what the gates said is no asset of its own.
+_NO_ASSETS = "quality."
 
 
 def build_report(
@@ -41,8 +46,8 @@ def build_report(
         group_name="reports",
         kinds={"html"},
         owners=["team:marketing"],
-        description="One self-contained HTML page per date: classes, who sleeps and why, how well that was "
-        "foretold, decisions, data quality.",
+        description="One self-contained HTML page per date, in English and Chinese: targets, what recalls "
+        "brought and cost, classes, who sleeps and why, how well that was foretold, decisions, data quality.",
     )
     def daily_report(context: AssetExecutionContext) -> MaterializeResult:
         written = []
@@ -60,6 +65,8 @@ def build_report(
                     )
                 )
                 context.log.info(f"report {day}: {written[-1].page}")
+        for observation in observations(written[-1]):
+            context.log_event(observation)
         return MaterializeResult(
             metadata={
                 "page": MetadataValue.path(written[-1].page),
@@ -68,6 +75,23 @@ def build_report(
         )
 
     return daily_report
+
+
+def observations(report: Report) -> Iterator[AssetObservation]:
+    """The charts of a report for the assets that they describe, one for each, small enough for an event."""
+    from pipelines.report.page import chart_png  # noqa: PLC0415 - loads what draws
+
+    drawn = {section.published: section for section in reversed(report.sections) if section.chart is not None}
+    for table, section in sorted(drawn.items()):
+        image = chart_png(section, report.as_of_date.isoformat(), scale=1)
+        if image is None or table.startswith(_NO_ASSETS):
+            continue
+        chart = f"![{section.title}](data:image/png;base64,{base64.b64encode(image).decode()})"
+        yield AssetObservation(
+            asset_key=AssetKey(table.split(".")),
+            partition=report.as_of_date.isoformat(),
+            metadata={"reading": section.reading, "chart": MetadataValue.md(chart)},
+        )
 
 
 def _policy_words(settings: Settings) -> PolicyWords:

@@ -18,6 +18,8 @@ from typing import Literal, TypeAlias
 import vl_convert
 from markupsafe import escape
 
+from pipelines.report.images import compact
+
 LIGHT = {
     "page": "#f5f4f0",
     "paper": "#ffffff",
@@ -282,8 +284,7 @@ def png(build: ChartBuilder, title: str, subtitle: str, *, width: int = WIDE_PX,
         f"{''.join(chart.marks)}</g>"
     )
     coloured = re.sub(r"var\(--(\w+)\)", lambda found: LIGHT.get(found[1], found[0]), _svg(sheet))
-    image: bytes = vl_convert.svg_to_png(coloured, scale=scale)
-    return image
+    return compact(vl_convert.svg_to_png(coloured, scale=scale))
 
 
 def _svg(drawing: Drawing) -> str:
