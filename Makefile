@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run rebuild scrub ui test chromium drill bench evaluate-identity evaluate-dormancy evaluate-recommendations lint format requirements clean
+.PHONY: help run rebuild scrub refresh ui test chromium drill bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-learning lint format requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -27,6 +27,9 @@ rebuild: .venv/run ## make the warehouse and the published copy anew from the la
 
 scrub: .venv/run ## write whom to take off the lists that went out: who has bought, complained or opted out since
 	@$(BIN)/winback scrub
+
+refresh: .venv/run ## measure anew what the contacts have brought by now
+	@$(BIN)/winback refresh
 
 ui: .venv/run ## open the Dagster UI on loopback (PORT=3000)
 	@$(BIN)/winback ui $(if $(PORT),--port $(PORT))
@@ -56,6 +59,9 @@ evaluate-dormancy: .venv/dev ## how well sleep is foretold and explained, agains
 
 evaluate-recommendations: .venv/dev ## how well purchases are foretold, against targets, and speed (WINBACK_REFERENCE_DATA=)
 	@$(BIN)/python benchmarks/evaluate_recommendations.py
+
+evaluate-learning: .venv/dev ## what trying things out is worth: 20 synthetic shops over 90 days, with and without (SEEDS=20)
+	@$(BIN)/python benchmarks/evaluate_learning.py --seeds $(or $(SEEDS),20)
 
 lint: .venv/dev ## check style and types
 	@$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime
 from pathlib import Path
 
@@ -34,6 +34,7 @@ MODELS = (
     "activation/int_send_slot",
     "activation/int_contact_history",
     "activation/int_decision_journey",
+    "activation/int_learned_arm",
     "activation/int_decision_channel",
     "activation/int_decision_arm",
     "activation/int_recall_decision",
@@ -80,6 +81,7 @@ def decide(
     as_of_date: date,
     *,
     known_until: datetime = control.UNLIMITED,
+    without: Collection[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> None:
     """Make the decisions of a date for real, in `<schema>.recall_decision` and the tables around it.
@@ -89,13 +91,14 @@ def decide(
         models: the product's SQL.
         as_of_date: the date.
         known_until: up to when purchases, tickets and answers after the date are looked at.
+        without: models that stay as they are, of those in `MODELS`.
         progress: told the name of each model when it is made.
     """
     control.write_decision_dates(
         con, [control.DecisionDate(as_of_date, False, False, "simulation", known_until)]
     )
     write_contact_units(con, f"{models.schema}.int_address")
-    for model in MODELS:
+    for model in (each for each in MODELS if each not in without):
         models.make(con, model)
         if progress:
             progress(model)

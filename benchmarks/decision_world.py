@@ -186,7 +186,7 @@ def live_until(con: duckdb.DuckDBPyConnection, schema: str, day: date) -> None:
                 when u('tier', n) < 0.2 then 'high' when u('tier', n) < 0.5 then 'mid' else 'low'
             end as value_tier,
             case when silent_days >= x_days then {_one_of(REASONS, "u('reason', n)")} end as primary_reason,
-            exp(-silent_days / x_days) as p_active, 90 as horizon_days,
+            0.95 * exp(-silent_days / x_days) as p_active, 90 as horizon_days,
             case
                 when purchase_days > 0 then cast(20 + 60 * u('margin', n) as decimal(18, 2))
             end as purchase_margin,

@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 _MACROS = PROJECT / "dbt_project" / "macros"
 
 # These belong to dbt's own machinery.
-_OF_DBT = ("generate_schema_name.sql", "replace_dates.sql", "contract_only.sql")
+_OF_DBT = ("generate_schema_name.sql", "replace_dates.sql", "table.sql")
 
 
 class _Adapter:
@@ -36,6 +36,7 @@ class Models:
     def __init__(self, schema: str) -> None:
         self.schema = schema
         self._hooks: list[str] = []
+        self._rendered: dict[str, tuple[str, list[str]]] = {}
         self._environment = jinja2.Environment(extensions=["jinja2.ext.do"])
         self._environment.globals.update({"ref": lambda name: f"{schema}.{name}", "config": self._config})
         self._environment.globals.update(self._macros())
@@ -48,10 +49,12 @@ class Models:
 
     def make(self, con: duckdb.DuckDBPyConnection, model: str) -> None:
         """Replace the table of a model, its hooks included."""
-        sql = self.sql(model)
+        if model not in self._rendered:
+            self._rendered[model] = (self.sql(model), list(self._hooks))
+        sql, hooks = self._rendered[model]
         name = f"{self.schema}.{model.split('/')[1]}"
         con.execute(f"create or replace table {name} as {sql}")
-        for hook in list(self._hooks):
+        for hook in hooks:
             con.execute(self._environment.from_string(hook).render(this=name))
 
     def _config(self, post_hook: Sequence[str] = (), **_: object) -> str:

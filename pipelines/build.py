@@ -31,12 +31,12 @@ from pipelines.assets.dormancy import build_dormancy_fit
 from pipelines.assets.extract import build_extract, raw_key
 from pipelines.assets.identity import build_forms, build_identity
 from pipelines.assets.publish import PUBLISHED, build_publish
-from pipelines.assets.report import build_report
+from pipelines.assets.report import REPORT, build_report
 from pipelines.checks.gates import build_gate
 from pipelines.checks.stages import Stage
 from pipelines.checks.suites import load_suites
 from pipelines.feeds.contract import load_contracts
-from pipelines.jobs import daily_recall, scrub
+from pipelines.jobs import daily_recall, kpi_refresh, scrub
 from pipelines.partitions import as_of_dates
 from pipelines.progress import stage_lines
 from pipelines.resources.dbt import Dbt, ensure_manifest
@@ -69,6 +69,7 @@ def build_definitions(
     before_audiences = [key for stage in BEFORE_AUDIENCES for key in gated[stage]]
     warehouse = Warehouse.from_settings(settings)
     daily_job, scrub_job = daily_recall(dates, SCRUB), scrub(SCRUB)
+    refresh_job = kpi_refresh(dates, [PUBLISHED, REPORT])
     return Definitions(
         assets=[
             build_extract(settings),
@@ -82,10 +83,11 @@ def build_definitions(
             build_report(settings, dates, [PUBLISHED]),
         ],
         asset_checks=[build_gate(stage, tables) for stage in Stage],
-        jobs=[daily_job, scrub_job],
+        jobs=[daily_job, scrub_job, refresh_job],
         schedules=[
             schedules.daily(daily_job, settings.profile),
             schedules.hourly_scrub(scrub_job, settings),
+            schedules.hourly_kpi_refresh(refresh_job, settings),
         ],
         resources={
             "warehouse": warehouse,
@@ -101,12 +103,12 @@ def build_definitions(
 
 
 def _assets_by_table(assets: Iterable[AssetsDefinition], manifest: Path) -> dict[str, AssetKey]:
-    """The asset of each table that a gate may guard, by `<schema>.<table>`."""
+    """The asset of each table that a gate may guard, by `<schema>.<table>`; what is no asset has none."""
     nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
     by_name = {key.path[-1]: key for definition in assets for key in definition.keys}
     tables = {
         f"{node['schema']}.{node['name']}": by_name[node["name"]]
         for node in nodes
-        if node["resource_type"] in ("model", "seed")
+        if node["resource_type"] in ("model", "seed") and node["name"] in by_name
     }
     return tables | {f"raw.{feed}": raw_key(feed) for feed in load_contracts()}

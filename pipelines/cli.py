@@ -67,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Take in what has arrived and write whom to take off the lists that went out.",
     )
     scrub.set_defaults(command=_scrub)
+    refresh = commands.add_parser(
+        "refresh",
+        parents=[profile],
+        help="measure anew what the contacts have brought by now",
+        description="Take in what has arrived, measure outcomes anew and publish them. Nothing is sent.",
+    )
+    refresh.set_defaults(command=_refresh)
     rebuild = commands.add_parser(
         "rebuild",
         parents=[profile],
@@ -124,6 +131,20 @@ def _scrub(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG00
     written = [str(folder) for folder in store.scrub_folders() if folder not in before]
     print(f"\nto be taken off the lists: {', '.join(written) or 'nobody'}")
     print(f"\nfinished in {time.monotonic() - start:.1f} s", flush=True)
+    return 0
+
+
+def _refresh(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG001 - no options of its own
+    from pipelines.history import History  # noqa: PLC0415 - commands import what they need
+
+    computed = History(settings.lake_dir).dates()
+    if not computed:
+        raise CommandError("no date was computed yet: there is nothing to measure. Run winback run first")
+    start = time.monotonic()
+    with _Runner(settings) as runner:
+        if not runner.refresh(computed[-1]):
+            return 1
+    _print_summary(settings, [computed[-1]], time.monotonic() - start)
     return 0
 
 
@@ -277,11 +298,9 @@ class _Runner:
     def prepare(self) -> DagsterInstance:
         """The instance, with runs that died marked as such."""
         if self._instance is None:
-            from dagster import DagsterInstance  # noqa: PLC0415 - slow to import
+            from pipelines.resources.instance import mark_dead_runs, open_instance  # noqa: PLC0415 - slow to import
 
-            from pipelines.resources.instance import mark_dead_runs  # noqa: PLC0415
-
-            self._instance = DagsterInstance.get()
+            self._instance = open_instance(self._settings.dagster_home)
             mark_dead_runs(self._instance, print)
         return self._instance
 
@@ -327,6 +346,13 @@ class _Runner:
 
         print(f"scrub of {self._settings.profile.name}", flush=True)
         return self._execute(self._job(SCRUB))
+
+    def refresh(self, newest: date) -> bool:
+        """Run the job kpi_refresh for the newest computed date; False when it failed."""
+        from pipelines.jobs import KPI_REFRESH  # noqa: PLC0415 - slow to import
+
+        print(f"kpi_refresh of {self._settings.profile.name} for {newest}", flush=True)
+        return self._execute(self._job(KPI_REFRESH), partition_key=newest.isoformat())
 
     def _job(self, name: str) -> JobDefinition:
         # Runs that died are marked before the definitions take their time.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.parquet import parquet_source
-from pipelines.settings import HighRule, Profile
+from pipelines.settings import HighRule, MeasurementSettings, Profile
 
 if TYPE_CHECKING:
     import duckdb
@@ -56,7 +56,11 @@ class DecisionDate:
 
 
 def write_profile(con: duckdb.DuckDBPyConnection, profile: Profile, policy_version: str) -> None:
-    """Replace `control.profile` (one row of business settings) and `control.feed_limit` (one per feed)."""
+    """Replace what the models know of the profile.
+
+    `control.profile` (one row of business settings), `control.feed_limit` (one per feed),
+    `control.attribution_window` (one per channel) and `control.smallest_effect` (one per metric).
+    """
     rules = {name: _rule(getattr(profile.rfm.high, name)) for name in ("recency", "frequency", "monetary")}
     con.execute("create schema if not exists control")
     con.execute(
@@ -74,6 +78,7 @@ def write_profile(con: duckdb.DuckDBPyConnection, profile: Profile, policy_versi
             $valid_days as valid_days, $complaint_open_days as complaint_open_days,
             $browsed_days as browsed_days, $woken_days as woken_days,
             $birthday_lead_days as birthday_lead_days, $language as language,
+            $campaign_days as campaign_days, $looks as looks,
             $policy_version as policy_version
         """,
         {
@@ -86,9 +91,12 @@ def write_profile(con: duckdb.DuckDBPyConnection, profile: Profile, policy_versi
             "max_horizon_days": profile.dormancy.max_horizon_days,
             "activity_x_days": profile.dormancy.activity_x_days,
             **{name: getattr(profile.activation, name) for name in ACTIVATION_SETTINGS},
+            "campaign_days": profile.measurement.campaign_days,
+            "looks": profile.measurement.looks,
             "policy_version": policy_version,
         },
     )
+    _write_measurement(con, profile.measurement)
     con.execute("create or replace table control.feed_limit (feed varchar, max_quarantine_share double)")
     con.executemany(
         "insert into control.feed_limit values (?, ?)",
@@ -131,6 +139,22 @@ def write_decision_dates(con: duckdb.DuckDBPyConnection, dates: Iterable[Decisio
     )
 
 
+def write_measured_until(con: duckdb.DuckDBPyConnection, newest: date, known_until: datetime) -> None:
+    """Replace `control.measured_until`: one row that says what the KPI tables know.
+
+    Args:
+        con: open on the warehouse.
+        newest: the newest as-of date there is.
+        known_until: local time up to which purchases and answers count.
+    """
+    con.execute("create schema if not exists control")
+    con.execute(
+        "create or replace table control.measured_until as "
+        "select cast(? as date) as newest, cast(? as timestamp) as known_until",
+        [newest, known_until],
+    )
+
+
 def write_parquet_view(
     con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], columns: Mapping[str, str]
 ) -> None:
@@ -154,6 +178,21 @@ def policy_version(seeds_dir: Path) -> str:
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _write_measurement(con: duckdb.DuckDBPyConnection, measurement: MeasurementSettings) -> None:
+    windows = measurement.window_days.model_dump()
+    con.execute("create or replace table control.attribution_window (channel varchar, days integer)")
+    con.executemany(
+        "insert into control.attribution_window values (?, ?)",
+        # A contact whose channel nobody tells is given the longest.
+        [*windows.items(), ("other", max(windows.values()))],
+    )
+    con.execute("create or replace table control.smallest_effect (metric varchar, effect double)")
+    con.executemany(
+        "insert into control.smallest_effect values (?, ?)",
+        list(measurement.smallest_effect.model_dump().items()),
+    )
 
 
 def _rule(rule: HighRule) -> tuple[str, float | None]:

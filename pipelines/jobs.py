@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dagster import AssetKey, AssetSelection, PartitionsDefinition, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 DAILY_RECALL = "daily_recall"
 SCRUB = "scrub"
+KPI_REFRESH = "kpi_refresh"
+KPI_REFRESH_TAG = "winback/kpi_refresh"
+"""Run tag of a refresh: outcomes count until the run began, and not until the end of its date."""
 
 _UP_TO_CORE = ("raw", "policy", "identity", "staging", "core")
 
@@ -41,5 +46,24 @@ def scrub(scrub_asset: AssetKey) -> UnresolvedAssetJobDefinition:
         description=(
             "Takes in what has arrived, builds up to the core with its gates, and writes whom to take off "
             "the lists that went out: who has bought, complained or opted out since."
+        ),
+    )
+
+
+def kpi_refresh(dates: PartitionsDefinition, published: Sequence[AssetKey]) -> UnresolvedAssetJobDefinition:
+    """What has come of the contacts by now, for the newest date that was computed.
+
+    Args:
+        dates: the as-of dates.
+        published: what shows the measures to people.
+    """
+    return define_asset_job(
+        KPI_REFRESH,
+        selection=AssetSelection.groups(*_UP_TO_CORE, "kpi") | AssetSelection.assets(*published),
+        partitions_def=dates,
+        tags={KPI_REFRESH_TAG: "true"},
+        description=(
+            "Takes in what has arrived, measures anew what the contacts have brought by now, and publishes "
+            "it. Nothing is decided and nothing is sent. For the newest date that was computed."
         ),
     )

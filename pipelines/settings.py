@@ -218,6 +218,43 @@ def _language_of(region: str) -> Language:
     return "zh" if region in CHINESE_REGIONS else "en"
 
 
+class AttributionWindows(StrictModel):
+    """Days after a contact in which what somebody does counts as its outcome, by channel."""
+
+    email: int = Field(default=5, ge=1, le=90)
+    sms: int = Field(default=1, ge=1, le=90)
+    push: int = Field(default=1, ge=1, le=90)
+    social: int = Field(default=7, ge=1, le=90)
+    phone: int = Field(default=7, ge=1, le=90)
+    crm: int = Field(default=7, ge=1, le=90)
+
+
+class SmallestEffects(StrictModel):
+    """The smallest true effect worth knowing of, per person: below it `no_effect_seen` is said."""
+
+    conversion: float = Field(default=0.01, gt=0, lt=1)
+    wake_up: float = Field(default=0.01, gt=0, lt=1)
+    unsubscribed: float = Field(default=0.005, gt=0, lt=1)
+    complained: float = Field(default=0.005, gt=0, lt=1)
+    net_margin: float = Field(default=1.0, gt=0, description="in the shop's currency")
+    revenue: float = Field(default=2.5, gt=0, description="in the shop's currency")
+
+
+class MeasurementSettings(StrictModel):
+    """How the outcome of contacts is counted and judged."""
+
+    window_days: AttributionWindows = AttributionWindows()
+    campaign_days: int = Field(
+        default=30, ge=1, le=365, description="days in which a campaign of another tool may have its effect"
+    )
+    looks: Literal["once", "any"] = Field(
+        default="once",
+        description="once: a campaign is judged when its windows have closed; any: on every day, by wider "
+        "intervals that allow for it",
+    )
+    smallest_effect: SmallestEffects = SmallestEffects()
+
+
 class Profile(StrictModel):
     """One shop: its feeds and its business settings."""
 
@@ -234,6 +271,7 @@ class Profile(StrictModel):
     dormancy: DormancySettings = DormancySettings()
     identity: IdentitySettings = IdentitySettings()
     activation: ActivationSettings = Field(default=ActivationSettings(), validate_default=True)
+    measurement: MeasurementSettings = MeasurementSettings()
     generated: bool = Field(default=False, description="the demo shop: its files are made when absent")
     history_days: int = Field(default=35, ge=1, description="days for which daily snapshots are kept")
     file: Path = Field(exclude=True)

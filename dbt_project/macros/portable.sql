@@ -66,3 +66,34 @@
 {% macro cell_holds(cell, value) -%}
     ({{ cell }} = '*' or '|' || {{ cell }} || '|' like '%|' || {{ value }} || '|%')
 {%- endmacro %}
+
+{# A moment moved by whole days. #}
+{% macro days_later(moment, days) %}{{ return(adapter.dispatch("days_later", "winback")(moment, days)) }}{% endmacro %}
+{% macro default__days_later(moment, days) -%}
+    ({{ moment }} + to_days(cast({{ days }} as integer)))
+{%- endmacro %}
+
+{# The first of a month, moved by whole months. #}
+{% macro months_later(month, months) %}{{ return(adapter.dispatch("months_later", "winback")(month, months)) }}{% endmacro %}
+{% macro default__months_later(month, months) -%}
+    cast({{ month }} + to_months(cast({{ months }} as integer)) as date)
+{%- endmacro %}
+
+{# Whole months from the first of one month to the first of a later one. #}
+{% macro months_between(from_month, to_month) %}{{ return(adapter.dispatch("months_between", "winback")(from_month, to_month)) }}{% endmacro %}
+{% macro default__months_between(from_month, to_month) -%}
+    date_diff('month', {{ from_month }}, {{ to_month }})
+{%- endmacro %}
+
+{# A draw from the standard normal distribution that depends on the values alone (Box & Muller 1958). #}
+{% macro stable_normal(expressions) -%}
+    (
+        sqrt(-2 * ln(greatest({{ stable_share(expressions + ["'radius'"]) }}, 1e-15)))
+        * cos(2 * pi() * {{ stable_share(expressions + ["'angle'"]) }})
+    )
+{%- endmacro %}
+
+{# Sum of the squares of an amount, exact: amounts have two decimals. #}
+{% macro square_sum(amount) -%}
+    sum(cast({{ amount }} as decimal(18, 2)) * cast({{ amount }} as decimal(18, 2)))
+{%- endmacro %}

@@ -47,6 +47,11 @@ DECISION_COLUMNS = {
     "priority": "integer",
     "expected_cost": "decimal(18,2)",
     "expected_margin": "decimal(18,2)",
+    "contact_cost": "decimal(18,2)",
+    "choice": "varchar",
+    "guide_class": "varchar",
+    "dormancy_reason": "varchar",
+    "value_tier": "varchar",
     "address_key": "varchar",
     "policy_version": "varchar",
     "simulated": "boolean",
@@ -66,11 +71,17 @@ TOUCH_COLUMNS = {
     "step": "integer",
     "channel": "varchar",
     "offer_id": "varchar",
+    "coupon_code": "varchar",
     "template_id": "varchar",
     "send_on": "date",
     "valid_until": "date",
     "address_key": "varchar",
     "expected_cost": "decimal(18,2)",
+    "contact_cost": "decimal(18,2)",
+    "choice": "varchar",
+    "guide_class": "varchar",
+    "dormancy_reason": "varchar",
+    "value_tier": "varchar",
 }
 """Columns of a touch: a send, or the ghost of one that the holdout kept back."""
 
@@ -81,6 +92,7 @@ ASSIGNMENT_COLUMNS = {
     "arm": "varchar",
     "assigned_on": "date",
     "episode_id": "varchar",
+    "control_share": "double",
 }
 """Columns of an arm assignment: those of `activation.assignment`."""
 

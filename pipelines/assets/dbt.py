@@ -27,13 +27,18 @@ from pipelines.checks.stages import Stage
 from pipelines.dormancy.reason_rules import check_reason_seeds
 from pipelines.dormancy.store import KINDS, FitStore
 from pipelines.history import MOVEMENT_COLUMNS, History, is_kept, table_exists
+from pipelines.jobs import KPI_REFRESH_TAG
 from pipelines.partitions import required_dates_of
-from pipelines.resources.dbt import Dbt
+from pipelines.resources.dbt import INTERMEDIATE, Dbt, asset_manifest
 from pipelines.resources.warehouse import Warehouse
-from pipelines.settings import Settings
+from pipelines.settings import Profile, Settings
 
 REBUILD_TAG = "winback/rebuild"
 """Run tag of a rebuild: nothing is sent, whatever the date."""
+
+
+INTERMEDIATES = {folder: f"fqn:winback.{folder}.{INTERMEDIATE}*" for folder in ("marts", "activation", "kpi")}
+"""dbt selectors of the intermediates of dates: each run makes them for its own, and they are no assets."""
 
 
 class Translator(DagsterDbtTranslator):
@@ -63,7 +68,10 @@ def build_dbt_assets(
         dates: the as-of dates; staging and core are unpartitioned and hold what is known now.
     """
     translator = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True))
-    common = {"manifest": manifest, "dagster_dbt_translator": translator}
+    common = {
+        "manifest": asset_manifest(manifest, INTERMEDIATES),
+        "dagster_dbt_translator": translator,
+    }
     single_run = BackfillPolicy.single_run()
     history = History(settings.lake_dir)
     fits = FitStore(settings.lake_dir)
@@ -102,7 +110,7 @@ def build_dbt_assets(
             )
             for kind in KINDS:
                 control.write_parquet_view(con, kind.view, fits.files(kind), kind.columns)
-        yield from dbt.build(context, intermediates="fqn:winback.marts.int_*")
+        yield from dbt.build(context, intermediates=INTERMEDIATES["marts"])
 
     @dbt_assets(
         name="activation",
@@ -137,7 +145,7 @@ def build_dbt_assets(
                 emissions.decision_files(_lost_decisions(con, emitted, settings.profile.history_days)),
                 DECISION_COLUMNS,
             )
-        yield from dbt.build(context, intermediates="fqn:winback.activation.int_*")
+        yield from dbt.build(context, intermediates=INTERMEDIATES["activation"])
 
     @dbt_assets(
         name="kpi", select="fqn:winback.kpi", partitions_def=dates, backfill_policy=single_run, **common
@@ -147,7 +155,13 @@ def build_dbt_assets(
         with warehouse.connect() as con:
             _revoke(con, context, Stage.KPI, days)
             control.write_as_of_window(con, days)
-        yield from dbt.build(context)
+            newest = newest_date(con, days)
+            control.write_measured_until(con, newest, _known_until(context, settings.profile, newest))
+            control.write_parquet_view(con, "recall_touch", emissions.touch_files(), TOUCH_COLUMNS)
+            control.write_parquet_view(
+                con, "arm_assignment", emissions.assignment_files(), ASSIGNMENT_COLUMNS
+            )
+        yield from dbt.build(context, intermediates=INTERMEDIATES["kpi"])
 
     return {"staging": staging, "core": core, "marts": marts, "activation": activation, "kpi": kpi}
 
@@ -199,6 +213,32 @@ def plan_decisions(
             )
         )
     return plan
+
+
+def _known_until(context: AssetExecutionContext, profile: Profile, newest: date) -> datetime:
+    """Local time up to which outcomes count: the end of the newest date, or in a refresh the run's start."""
+    end = datetime.combine(newest + timedelta(days=1), time())
+    if context.run.tags.get(KPI_REFRESH_TAG) != "true":
+        return end
+    record = context.instance.get_run_record_by_id(context.run_id)
+    if record is None:
+        raise ValueError(f"run {context.run_id} is not in Dagster's own records")
+    started = record.create_timestamp.astimezone(ZoneInfo(profile.time_zone))
+    # A shop whose past is played again must not see what came later.
+    return end if profile.is_replayed(started.date()) else max(end, started.replace(tzinfo=None))
+
+
+def newest_date(con: Any, days: Sequence[date]) -> date:
+    """The newest as-of date that was computed: what is measured does not depend on which one was run last.
+
+    Args:
+        con: open on the warehouse.
+        days: the run's dates.
+    """
+    if not table_exists(con, "marts", "customer_dormancy"):
+        return max(days)
+    row = con.execute("select max(as_of_date) from marts.customer_dormancy").fetchone()
+    return max([*days, *(each for each in row or () if each is not None)])
 
 
 def _lost_decisions(con: Any, emitted: Sequence[date], history_days: int) -> list[date]:

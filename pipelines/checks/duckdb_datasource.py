@@ -78,6 +78,9 @@ class DuckDBDatasource(SQLDatasource):
         """The engine that runs the expectations."""
         return DuckDBExecutionEngine
 
+    def _save_context_project_config(self) -> None:
+        """Keep nothing: the context has no files, and would write all it knows as YAML for each batch."""
+
 
 @cache
 def gx_context() -> AbstractDataContext:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -59,9 +60,15 @@ MANIFEST = "manifest.json"
 PARSED = "partial_parse.msgpack"
 FINGERPRINT = "winback_fingerprint"
 TARGET = "duckdb"
+LOG = "dbt.log"
 
-_SOURCE_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md"}
+INTERMEDIATE = "int_"
+"""How the names of models begin that only other models read."""
+
+_NO_ASSET = "ephemeral"
+_SOURCE_SUFFIXES = {".py", ".sql", ".yml", ".yaml", ".csv", ".md"}
 _RESULTS = {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}
+_LOGGED = {"info", "warn", "error"}
 _TABLES = {"table", "incremental", "seed", "snapshot"}
 
 # Parsing must not depend on the data home, or each home would throw away the other's manifest. Nothing is
@@ -106,6 +113,42 @@ def ensure_manifest(dbt_dir: Path) -> Path:
             _parse(dbt_dir, target)
             _replace_text(target / FINGERPRINT, fingerprint)
     return target / MANIFEST
+
+
+def asset_manifest(manifest: Path, folders: Collection[str]) -> dict[str, Any]:
+    """The project as Dagster shows it: intermediates that only their own folder reads are no assets.
+
+    Dagster pays for each asset with a handful of events, and people look for the tables that somebody reads.
+    dagster-dbt passes through models that it takes for ephemeral, so that a table keeps the edges to what its
+    intermediates read. dbt has the project itself and builds them as tables.
+
+    Args:
+        manifest: of the parsed project.
+        folders: where intermediates are hidden. Their operations give them to `Dbt.build`, which builds them
+            before the table that is materialised alone.
+    """
+    shown: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+    nodes = shown["nodes"]
+    readers: dict[str, list[str]] = {unique_id: [] for unique_id in nodes}
+    for node in nodes.values():
+        for parent in node["depends_on"]["nodes"] if node["resource_type"] == "model" else ():
+            readers.setdefault(parent, []).append(node["fqn"][1])
+    hidden = {
+        unique_id
+        for unique_id, node in nodes.items()
+        if node["resource_type"] == "model"
+        and node["name"].startswith(INTERMEDIATE)
+        and node["fqn"][1] in folders
+        and set(readers[unique_id]) == {node["fqn"][1]}
+    }
+    for unique_id in hidden:
+        nodes[unique_id]["config"]["materialized"] = _NO_ASSET
+    # A check says which assets it compares, and takes them from here.
+    shown["parent_map"] = {
+        unique_id: [parent for parent in parents if parent not in hidden]
+        for unique_id, parents in shown["parent_map"].items()
+    }
+    return shown
 
 
 def _is_current(target: Path, fingerprint: str) -> bool:
@@ -171,12 +214,12 @@ def _arguments(dbt_dir: Path, target: Path) -> list[str]:
         str(target),
         "--log-path",
         str(target),
-        # The Dagster log gets the events; dbt's own output would say everything twice.
+        # The Dagster log gets the events; dbt's own output would say everything twice. Its file is written by
+        # `_Invocation`: dbt composes a line for each of its thousands of events before it looks at the level.
         "--log-level",
         "none",
-        # Given explicitly: without it the level above silences the file too.
         "--log-level-file",
-        "info",
+        "none",
         "--no-print",
         "--no-send-anonymous-usage-stats",
         "--no-version-check",
@@ -219,15 +262,17 @@ class _Message:
 class _Invocation:
     """One `dbt build` in a thread of its own, so that its results reach Dagster while it works."""
 
-    def __init__(self, arguments: list[str], manifest: Any) -> None:
+    def __init__(self, arguments: list[str], manifest: Any, log: Path) -> None:
         self._queue: SimpleQueue[_Message | None] = SimpleQueue()
         self._arguments = arguments
         self._manifest = manifest
+        self._log = log
         self._result: dbtRunnerResult | BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="dbt", daemon=True)
 
     def messages(self) -> Iterator[_Message]:
-        """Run dbt and hand out its results, warnings and errors as they come."""
+        """Run dbt, hand out its results, warnings and errors as they come, and write its log."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
         self._thread.start()
         try:
             while (message := self._queue.get()) is not None:
@@ -255,6 +300,9 @@ class _Invocation:
         from dbt_common.events.functions import msg_to_dict  # noqa: PLC0415 - see _invoke
 
         name, level = message.info.name, message.info.level
+        if level in _LOGGED:
+            with self._log.open("a", encoding="utf-8") as log:
+                log.write(f"{message.info.ts.ToJsonString()} [{level}] {message.info.msg}\n")
         if name in _RESULTS or level in {"warn", "error"}:
             self._queue.put(_Message(name, level, msg_to_dict(message)))
 
@@ -300,9 +348,9 @@ class Dbt(ConfigurableResource):  # type: ignore[type-arg]
 
         Args:
             context: of the operation.
-            intermediates: dbt selector of models that hold the dates of the last run only. Where a run asks
-                for a part, those of them that the part reads are built anew before it, or one table
-                materialised alone would be made of another run's dates.
+            intermediates: dbt selector of models that hold the dates of the last run only, or are no assets
+                (see `asset_manifest`). Where a run asks for a part, those of them that the part reads are
+                built anew before it, or one table materialised alone would be made of another run's dates.
 
         Yields each materialisation (with row count and the schema as it really is) and each check result as
         soon as dbt has it. dbt's unit tests belong to the test suite and are left out.
@@ -326,7 +374,7 @@ class Dbt(ConfigurableResource):  # type: ignore[type-arg]
         if parameters.indirect_selection:
             environment[DBT_INDIRECT_SELECTION_ENV] = parameters.indirect_selection
         invocation = _Invocation(
-            [*arguments, *_arguments(Path(self.dbt_dir), target)], self._parsed_manifest()
+            [*arguments, *_arguments(Path(self.dbt_dir), target)], self._parsed_manifest(), target / LOG
         )
         context.log.info(f"dbt {' '.join(arguments)}")
         # This connection has dbt's configuration and so shares its database. It counts rows, and as long as
@@ -343,6 +391,8 @@ class Dbt(ConfigurableResource):  # type: ignore[type-arg]
                     parameters.manifest, parameters.dagster_dbt_translator, context, target
                 ):
                     built += 1
+                    if _is_about_a_hidden_model(dagster_event, parameters):
+                        continue
                     if isinstance(dagster_event, Output):
                         node = parameters.manifest["nodes"][message.event["data"]["node_info"]["unique_id"]]
                         yield _with_table_metadata(dagster_event, connection, node, _dates(context))
@@ -386,8 +436,21 @@ def _is_asked_for(
 ) -> bool:
     """Did the run ask for the asset, or was it only built because another one reads it?"""
     unique_id = message.event["data"]["node_info"]["unique_id"]
+    if parameters.manifest["nodes"][unique_id]["config"]["materialized"] == _NO_ASSET:
+        return False
     key = parameters.dagster_dbt_translator.get_asset_spec(parameters.manifest, unique_id, None).key
     return key in context.selected_asset_keys
+
+
+def _is_about_a_hidden_model(event: DagsterEvent, parameters: DbtCliInvocationPartialParams) -> bool:
+    """Is it what dagster-dbt observes of a test of a model that is no asset? The run fails by it anyway."""
+    if not isinstance(event, AssetObservation):
+        return False
+    return event.asset_key in {
+        parameters.dagster_dbt_translator.get_asset_key(node)
+        for node in parameters.manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["config"]["materialized"] == _NO_ASSET
+    }
 
 
 def _report(context: AssetExecutionContext, message: _Message) -> None:
@@ -441,14 +504,14 @@ def _raise_on_failure(result: dbtRunnerResult, target: Path) -> None:
     if result.success:
         return
     if result.exception is not None:
-        raise Failure(f"dbt: {result.exception}", metadata={"log": MetadataValue.path(target / "dbt.log")})
+        raise Failure(f"dbt: {result.exception}", metadata={"log": MetadataValue.path(target / LOG)})
     failed = [r for r in _node_results(result) if str(r.status) in {"error", "fail", "runtime error"}]
     lines = [_describe(r) for r in failed] or ["dbt failed without naming a node"]
     raise Failure(
         "\n".join(lines),
         metadata={
             "nodes": MetadataValue.json([r.node.unique_id for r in failed]),
-            "log": MetadataValue.path(target / "dbt.log"),
+            "log": MetadataValue.path(target / LOG),
         },
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dagster import DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+from dagster._core.instance.ref import InstanceRef
 
 from pipelines.resources.process import is_alive
 from pipelines.resources.warehouse import PROCESS_TAG
@@ -89,6 +90,25 @@ def prepare_home(settings: Settings) -> None:
         _make(folder, 0o700)
     _write_once(settings.dagster_home / "dagster.yaml", _DAGSTER_YAML)
     _remove_old_runs(settings.scratch_dir / "dbt")
+
+
+def open_instance(dagster_home: Path) -> DagsterInstance:
+    """The Dagster instance of a prepared home, with the quicker event log unless its settings name a storage.
+
+    Args:
+        dagster_home: folder of `dagster.yaml`.
+    """
+    home = str(dagster_home)
+    found, defaults = InstanceRef.from_dir(home), InstanceRef.config_defaults(home)
+    if found.storage_data != defaults["storage"]:
+        return DagsterInstance.from_ref(found)
+    event_log = defaults["event_log_storage"]
+    quicker = {
+        "module": "pipelines.resources.event_log",
+        "class": "EventLog",
+        "config": event_log.config_dict if event_log else {},
+    }
+    return DagsterInstance.from_ref(InstanceRef.from_dir(home, overrides={"event_log_storage": quicker}))
 
 
 def mark_dead_runs(instance: DagsterInstance, log: Callable[[str], object]) -> list[str]:

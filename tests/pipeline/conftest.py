@@ -2,10 +2,12 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from analysts import Analyst, watching
 from data_home import Home
 from demo_home import DEMO, DemoHome
 from small_shop import END, SmallShop, write_small_shop
@@ -38,12 +40,26 @@ def eve(_eve, tmp_path) -> Home:
     return _eve.copy(tmp_path / "home")
 
 
+@dataclass(frozen=True)
+class WatchedDay:
+    """A home in which the last date was run, and two analysts who read the published copy meanwhile."""
+
+    home: Home
+    analysts: dict[str, Analyst]
+
+
 @pytest.fixture(scope="session")
-def day_after_eve(_eve, tmp_path_factory) -> Home:
-    """What `eve` becomes when nothing disturbs the run of the last date. To be looked at only."""
+def watched_day(_eve, tmp_path_factory) -> WatchedDay:
     home = _eve.copy(tmp_path_factory.mktemp("day") / "home")
-    assert home.run() == 0
-    return home
+    with watching(home.settings.published_file) as analysts:
+        assert home.run() == 0
+    return WatchedDay(home, analysts)
+
+
+@pytest.fixture(scope="session")
+def day_after_eve(watched_day) -> Home:
+    """What `eve` becomes when the run of the last date goes well. To be looked at only."""
+    return watched_day.home
 
 
 @pytest.fixture(scope="session")

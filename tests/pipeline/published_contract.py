@@ -76,10 +76,13 @@ COLUMNS: dict[str, str] = {
     ),
     "kpi.dormancy_overview": ("as_of_date dormancy_state value_tier primary_reason customers expected_value"),
     "kpi.reason_overview": "as_of_date model_category guide_class primary_reason customers share",
-    "kpi.redormancy": "cohort woken asleep_again median_days same_reason_share",
+    "kpi.redormancy": "cohort woken_by woken asleep_again median_days same_reason_share",
     "kpi.cohort_retention": "cohort_month month customers active net_revenue",
-    "kpi.channel_preference": "segment channel offer_kind touches responses smoothed_rate low high",
-    "kpi.target": "metric target actual met",
+    "kpi.channel_preference": (
+        "segment_dim segment channel offer_kind touches responses smoothed_rate low high lift lift_low "
+        "lift_high"
+    ),
+    "kpi.target": "measured_on metric direction target actual met",
     "quality.gate_results": (
         "run_id stage suite as_of_date checked_at passed expectations failed errored details"
     ),

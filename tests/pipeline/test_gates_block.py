@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
+from dagster import AssetKey, ExecuteInProcessResult
 from data_home import Home
 from small_shop import END
 
@@ -24,6 +24,7 @@ from pipelines.checks.stages import Stage
 from pipelines.checks.suites import load_suites
 from pipelines.jobs import DAILY_RECALL
 from pipelines.resources.dbt import Dbt
+from pipelines.resources.instance import open_instance
 from pipelines.resources.warehouse import Warehouse
 
 pytestmark = pytest.mark.xdist_group("eve")
@@ -129,7 +130,7 @@ class Desk:
         tags = {"dagster/partition": str(day)}
         if spoil is not None and BAD[spoil].sql is not None:
             tags[f"{SPOIL_TAG}/{spoil}"] = BAD[spoil].sql
-        with DagsterInstance.from_config(str(self.home.settings.dagster_home)) as instance:
+        with open_instance(self.home.settings.dagster_home) as instance:
             return job.execute_in_process(
                 instance=instance, tags=tags, run_config={"loggers": {"console": {}}}, raise_on_error=False
             )

@@ -8,7 +8,8 @@ with drawn as (
         decisions.holdout_period,
         decisions.arm,
         decisions.as_of_date as assigned_on,
-        decisions.episode_id
+        decisions.episode_id,
+        decisions.control_share
     from {{ ref("int_recall_decision") }} as decisions
     left join {{ control("arm_assignment") }} as assignments
         on
@@ -28,7 +29,8 @@ select
     holdout_period,
     arm,
     assigned_on,
-    episode_id
+    episode_id,
+    control_share
 from drawn
 union all
 select
@@ -37,5 +39,6 @@ select
     holdout_period,
     arm,
     assigned_on,
-    episode_id
+    episode_id,
+    control_share
 from {{ control("arm_assignment") }}

@@ -84,6 +84,8 @@ select
     people.customer_id,
     people.unit_id,
     people.holdout_period,
+    -- With which probability somebody drawn on the date is held out.
+    cast(holdout.universal_share + (1 - holdout.universal_share) * holdout.share as double) as control_share,
     coalesce(own.arms > 1, false) as is_mixed,
     coalesce(
         own.arm,

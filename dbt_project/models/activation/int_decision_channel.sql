@@ -1,9 +1,28 @@
--- Through which channel each customer with a due step is written to: of the step's channels that nothing stands
--- against, the one the customer prefers, else the first. Where none is left, `reason_code` says how far the best
--- of them came. Caps count whatever lies less than their window before or after the day of sending.
+-- Through which channel, and with which offer, each customer with a due step is written to: of the step's channels
+-- that nothing stands against, the one the customer prefers, else the first. Where something may be tried out (seed
+-- learning), the first message takes what has been learned to bring more, and a share of them draws among all that
+-- the step allows. Where none is left, `reason_code` says how far the best channel came. Caps count whatever lies
+-- less than their window before or after the day of sending.
 with dates as (
 
     select * from {{ control("decision_date") }}
+
+),
+
+settings as (
+
+    select * from {{ control("profile") }}
+
+),
+
+means as (
+
+    select
+        as_of_date,
+        avg(cast(purchase_margin as double)) as purchase_margin,
+        avg(order_value) as order_value
+    from {{ ref("int_decision_journey") }}
+    group by as_of_date
 
 ),
 
@@ -12,12 +31,24 @@ due as (
     select
         journeys.as_of_date,
         journeys.customer_id,
+        journeys.episode_id,
+        journeys.journey,
+        journeys.step,
+        journeys.guide_class,
+        journeys.offer_id,
+        journeys.other_offers,
         journeys.channels,
+        kinds.prior_lift,
+        journeys.p_active,
+        journeys.horizon_days,
+        coalesce(journeys.purchase_margin, means.purchase_margin, 0) as purchase_margin,
+        coalesce(journeys.order_value, means.order_value, 0) as order_value,
         -- What carries an offer is advertising, whatever the journey is for.
         case when journeys.offer_id is null then kinds.purpose else 'marketing' end as purpose,
         kinds.other_channel
     from {{ ref("int_decision_journey") }} as journeys
     inner join {{ ref("journey") }} as kinds on journeys.journey = kinds.journey
+    left join means on journeys.as_of_date = means.as_of_date
     where journeys.reason_code is null
 
 ),
@@ -283,6 +314,109 @@ listed as (
     from staged
     left join sizes on staged.as_of_date = sizes.as_of_date and staged.channel = sizes.channel
 
+),
+
+-- The channel by preference and order, or, where the customer has none that is preferred, all that are open.
+ordered as (
+
+    select
+        *,
+        row_number() over (partition by as_of_date, customer_id order by stage desc, is_preferred desc, place asc)
+            as position,
+        bool_or(is_preferred and stage = 8) over (partition by as_of_date, customer_id) as has_preferred
+    from listed
+
+),
+
+offered as (
+
+    select
+        ordered.*,
+        due.* exclude (as_of_date, customer_id, offer_id, other_offers, channels, purpose, other_channel),
+        offers.offer_id,
+        channels.unit_cost + channels.labour_cost as contact_cost,
+        ordered.position = 1 and coalesce(due.offer_id, '') = coalesce(offers.offer_id, '') as is_listed,
+        due.step = 1 and learning.exploration_share > 0 as may_learn,
+        {{ stable_share(["draw.salt", "'explore'", "due.customer_id", "due.episode_id", "due.journey"]) }}
+        < learning.exploration_share as is_exploring,
+        learning.minimum_episodes,
+        case when due.step = 1 then learned.lift end as learned_lift,
+        due.prior_lift * channels.lift_factor as assumed_lift,
+        learned.arm_sd,
+        coalesce(learned.episodes, 0) as episodes,
+        -- Who comes within the offer's validity anyway redeems it too.
+        coalesce(
+            1 - pow(1 - due.p_active, coalesce(offers.valid_days, settings.valid_days) / due.horizon_days),
+            due.prior_lift
+        ) as base_rate,
+        coalesce(offers.take_up, 0) as take_up,
+        case offers.cost_rule
+            when 'share_of_order' then offers.cost * due.order_value
+            when 'fixed' then offers.cost
+            else 0
+        end as incentive
+    from ordered
+    cross join settings
+    cross join {{ ref("learning") }} as learning
+    cross join {{ ref("holdout") }} as draw
+    inner join due on ordered.as_of_date = due.as_of_date and ordered.customer_id = due.customer_id
+    inner join {{ ref("channel") }} as channels on ordered.channel = channels.channel
+    left join {{ ref("offer") }} as offers
+        on
+            due.offer_id = offers.offer_id
+            or (
+                '|' || due.other_offers || '|' like '%|' || offers.offer_id || '|%'
+                and {{ cell_holds("offers.eligible_classes", "due.guide_class") }}
+            )
+    left join {{ ref("int_learned_arm") }} as learned
+        on
+            due.as_of_date = learned.as_of_date
+            and due.journey = learned.journey
+            and ordered.channel = learned.channel
+            and coalesce(offers.offer_id, 'none') = learned.offer_id
+    where
+        ordered.position = 1
+        or (
+            ordered.stage = 8
+            and due.step = 1
+            and learning.exploration_share > 0
+            and (ordered.is_preferred or not ordered.has_preferred)
+        )
+
+),
+
+lifted as (
+
+    select
+        *,
+        least(coalesce(learned_lift, assumed_lift), 1 - base_rate) as lift,
+        -- A draw of what the lift may be (Thompson sampling): what is little known comes up now and then.
+        case
+            when may_learn and is_exploring
+                then
+                    least(learned_lift + arm_sd * {{ stable_normal([
+                        "draw.salt", "as_of_date", "customer_id", "journey", "channel", "offer_id",
+                    ]) }}, 1 - base_rate)
+        end as drawn_lift
+    from offered
+    cross join {{ ref("holdout") }} as draw
+    where is_listed or may_learn
+
+),
+
+weighed as (
+
+    select
+        *,
+        case
+            when not may_learn or is_listed or is_exploring or episodes >= minimum_episodes
+                then
+                    coalesce(drawn_lift, lift) * purchase_margin
+                    - take_up * (base_rate + coalesce(drawn_lift, lift)) * incentive
+                    - contact_cost
+        end as worth
+    from lifted
+
 )
 
 select
@@ -295,6 +429,14 @@ select
     send_on,
     send_after,
     send_before,
+    offer_id,
+    case when may_learn and is_exploring then 'explored' when is_listed then 'listed' else 'learned' end as choice,
+    contact_cost,
+    purchase_margin,
+    lift,
+    base_rate,
+    take_up,
+    incentive,
     case stage
         when 1 then 'not_reachable'
         when 2 then 'suppressed'
@@ -304,7 +446,8 @@ select
         when 6 then 'no_window'
         when 7 then 'list_too_small'
     end as reason_code
-from listed
+from weighed
 qualify row_number() over (
-    partition by as_of_date, customer_id order by stage desc, is_preferred desc, place asc
+    partition by as_of_date, customer_id
+    order by worth desc nulls last, is_listed desc, channel asc, offer_id asc
 ) = 1

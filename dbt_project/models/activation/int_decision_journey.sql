@@ -309,6 +309,7 @@ select
     steps.step,
     steps.channels,
     steps.offer_id,
+    steps.other_offers,
     steps.template_id,
     case when staged.stage = 'go_on' then staged.last_campaign_id end as campaign_id,
     case

@@ -14,65 +14,30 @@ settings as (
 
 ),
 
-means as (
-
-    select
-        as_of_date,
-        avg(cast(purchase_margin as double)) as purchase_margin,
-        avg(order_value) as order_value
-    from {{ ref("int_decision_journey") }}
-    group by as_of_date
-
-),
-
 candidates as (
 
     select
         judged.as_of_date,
         judged.customer_id,
-        coalesce(judged.purchase_margin, means.purchase_margin, 0) as purchase_margin,
-        coalesce(judged.order_value, means.order_value, 0) as order_value,
         chosen.channel,
         chosen.address_key,
         chosen.address_left,
         chosen.maker,
-        channels.unit_cost + channels.labour_cost as contact_cost,
+        chosen.contact_cost,
+        chosen.purchase_margin,
+        chosen.lift,
+        -- Who comes anyway redeems too.
+        chosen.take_up * (chosen.base_rate + chosen.lift) * chosen.incentive as expected_incentive,
         channels.daily_limit,
         channels.minimum_list,
-        arms.arm = 'treated' and not arms.is_mixed as is_treated,
-        journeys.prior_lift * channels.lift_factor as lift,
-        -- Who comes within the offer's validity anyway redeems it too.
-        coalesce(
-            1 - pow(1 - judged.p_active, coalesce(offers.valid_days, settings.valid_days) / judged.horizon_days),
-            journeys.prior_lift
-        ) as base_rate,
-        coalesce(offers.take_up, 0) as take_up,
-        case offers.cost_rule
-            when 'share_of_order' then offers.cost * coalesce(judged.order_value, means.order_value, 0)
-            when 'fixed' then offers.cost
-            else 0
-        end as incentive
+        arms.arm = 'treated' and not arms.is_mixed as is_treated
     from {{ ref("int_decision_journey") }} as judged
-    cross join settings
     inner join {{ ref("int_decision_channel") }} as chosen
         on judged.as_of_date = chosen.as_of_date and judged.customer_id = chosen.customer_id
     inner join {{ ref("int_decision_arm") }} as arms
         on judged.as_of_date = arms.as_of_date and judged.customer_id = arms.customer_id
     inner join {{ ref("channel") }} as channels on chosen.channel = channels.channel
-    inner join {{ ref("journey") }} as journeys on judged.journey = journeys.journey
-    left join {{ ref("offer") }} as offers on judged.offer_id = offers.offer_id
-    left join means on judged.as_of_date = means.as_of_date
     where judged.reason_code is null and chosen.reason_code is null
-
-),
-
-valued as (
-
-    select
-        *,
-        least(lift, 1 - base_rate) as true_lift,
-        take_up * (base_rate + least(lift, 1 - base_rate)) * incentive as expected_incentive
-    from candidates
 
 ),
 
@@ -81,8 +46,8 @@ costed as (
     select
         *,
         cast(round(contact_cost + expected_incentive, 2) as decimal(18, 2)) as expected_cost,
-        cast(round(true_lift * purchase_margin - expected_incentive, 2) as decimal(18, 2)) as expected_margin
-    from valued
+        cast(round(lift * purchase_margin - expected_incentive, 2) as decimal(18, 2)) as expected_margin
+    from candidates
 
 ),
 
@@ -195,6 +160,7 @@ weighed as (
         ranked.customer_id,
         ranked.expected_cost,
         ranked.expected_margin,
+        ranked.contact_cost,
         ranked.margin_per_cost,
         ranked.lot,
         case
@@ -218,19 +184,23 @@ weighed as (
 judged as (
 
     select
-        journeys.*,
+        journeys.* exclude (offer_id, other_offers),
         chosen.channel,
+        chosen.offer_id,
+        chosen.choice,
         chosen.address_key,
         chosen.send_on,
         chosen.send_after,
         chosen.send_before,
         weighed.expected_cost,
         weighed.expected_margin,
+        weighed.contact_cost,
         weighed.margin_per_cost,
         weighed.lot,
         arms.arm,
         arms.unit_id,
         arms.holdout_period,
+        arms.control_share,
         coalesce(
             journeys.reason_code,
             chosen.reason_code,
@@ -309,9 +279,16 @@ select
     end as integer) as priority,
     case when decided.is_selected then decided.expected_cost end as expected_cost,
     case when decided.is_selected then decided.expected_margin end as expected_margin,
+    cast(case when decided.is_selected then decided.contact_cost end as decimal(18, 2)) as contact_cost,
+    case when decided.is_selected then decided.choice end as choice,
+    -- What the customer was on the date: the snapshots that say it are not kept for ever.
+    decided.guide_class,
+    decided.primary_reason as dormancy_reason,
+    decided.value_tier,
     case when decided.is_selected then decided.address_key end as address_key,
     case when decided.is_selected then decided.unit_id end as unit_id,
     case when decided.is_selected then decided.holdout_period end as holdout_period,
+    case when decided.is_selected then decided.control_share end as control_share,
     settings.policy_version,
     dates.simulated,
     dates.run_id

@@ -7,7 +7,7 @@
 ) }}
 
 -- depends_on: {{ ref("int_open_decision_date") }}
-select * exclude (is_frozen, unit_id, holdout_period)
+select * exclude (is_frozen, unit_id, holdout_period, control_share)
 from {{ ref("int_recall_decision") }}
 where not is_frozen
 union all by name

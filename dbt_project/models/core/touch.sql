@@ -17,7 +17,8 @@ answers as (
     select
         recalled.touch_id,
         {{ first_times("events.kind", "events.occurred_at") }},
-        max(events.disposition) filter (where events.kind in ('answered', 'replied')) as disposition
+        max(events.disposition) filter (where events.kind in ('answered', 'replied')) as disposition,
+        sum(events.amount) filter (where events.kind = 'redeemed') as redeemed_amount
     from recalled
     inner join {{ ref("stg_campaign__events") }} as events on recalled.touch_id = events.touch_id
     group by recalled.touch_id
@@ -55,7 +56,8 @@ members as (
         min(coalesce(members.arm, case when members.is_control then 'control' else 'treated' end)) as arm,
         min(members.offer_id) as offer_id,
         bool_or(members.is_control) as is_control,
-        min(members.assigned_at) as assigned_at
+        min(members.assigned_at) as assigned_at,
+        sum(members.cost) as contact_cost
     from {{ ref("stg_campaign__members") }} as members
     inner join {{ ref("int_subject") }} as subjects
         on {{ subject_key() }} = subjects.subject_key and subjects.is_owner
@@ -71,7 +73,8 @@ events as (
         others.channel,
         others.kind,
         min(others.occurred_at) as first_at,
-        max(others.disposition) filter (where others.kind in ('answered', 'replied')) as disposition
+        max(others.disposition) filter (where others.kind in ('answered', 'replied')) as disposition,
+        sum(others.amount) filter (where others.kind = 'redeemed') as redeemed_amount
     from others
     inner join {{ ref("int_subject") }} as subjects
         on {{ subject_key() }} = subjects.subject_key and subjects.is_owner
@@ -99,7 +102,8 @@ happened as (
         events.customer_id,
         coalesce(events.channel, only_channel.channel) as channel,
         {{ first_times("events.kind", "events.first_at") }},
-        max(events.disposition) as disposition
+        max(events.disposition) as disposition,
+        sum(events.redeemed_amount) as redeemed_amount
     from events
     left join only_channel
         on events.campaign_id = only_channel.campaign_id and events.customer_id = only_channel.customer_id
@@ -123,6 +127,7 @@ touches as (
         coalesce(members.is_control, false) as is_control,
         members.offer_id,
         members.assigned_at,
+        members.contact_cost,
         happened.* exclude (campaign_id, customer_id, channel)
     from members
     full outer join happened
@@ -152,7 +157,10 @@ select
     ] %}
         cast(touches.{{ kind }}_at as timestamp) as {{ kind }}_at,
     {%- endfor %}
-    touches.disposition
+    touches.disposition,
+    cast(case when touches.is_control then 0 else coalesce(touches.contact_cost, 0) end as decimal(18, 2))
+        as contact_cost,
+    cast(touches.redeemed_amount as decimal(18, 2)) as redeemed_amount
 from touches
 left join reporting on touches.campaign_id = reporting.campaign_id
 union all
@@ -175,8 +183,18 @@ select
     ] %}
         cast(answers.{{ kind }}_at as timestamp) as {{ kind }}_at,
     {%- endfor %}
-    answers.disposition
+    answers.disposition,
+    -- Messages of earlier versions did not say what they cost.
+    cast(case
+        when
+            recalled.decision = 'send'
+            and (answers.sent_at is not null or reported.channel is null)
+            then coalesce(recalled.contact_cost, channels.unit_cost + channels.labour_cost)
+        else 0
+    end as decimal(18, 2)) as contact_cost,
+    cast(answers.redeemed_amount as decimal(18, 2)) as redeemed_amount
 from recalled
+left join {{ ref("channel") }} as channels on recalled.channel = channels.channel
 left join answers on recalled.touch_id = answers.touch_id
 left join reported
     on recalled.as_of_date = reported.as_of_date and recalled.channel = reported.channel

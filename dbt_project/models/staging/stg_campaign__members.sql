@@ -12,6 +12,7 @@ select
     newest.member_id,
     coalesce(emails.form, phones.form, newest.address) as address,
     newest.arm,
+    newest.planned_share,
     newest.is_control,
     newest.channel,
     newest.offer_id,

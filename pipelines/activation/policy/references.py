@@ -146,6 +146,15 @@ def _check_step_references(policy: Policy) -> None:
     for row in policy.steps:
         if row["offer_id"] and row["offer_id"] not in offers:
             raise _unknown(row, "offer_id", offers, "offer.csv")
+        for other in _other_offers(row):
+            if other not in offers:
+                raise row.place("other_offers").fault(
+                    f"{other!r} stands not in offer.csv{suggestion(other, offers)}"
+                )
+            if row["step"] != "1" or not row["offer_id"] or other == row["offer_id"]:
+                raise row.place("other_offers").error(
+                    "offers that may take the place of offer_id, in the first step of a journey"
+                )
         if row["template_id"] not in templates:
             raise _unknown(row, "template_id", sorted(templates), "template.csv")
         for channel in row["channels"].split("|"):
@@ -157,6 +166,11 @@ def _check_step_references(policy: Policy) -> None:
                         f"{row['template_id']!r} has no text for channel {channel}, language {language}, "
                         f"which step {row['step']} of {row['journey']} needs; add it to template.csv"
                     )
+
+
+def _other_offers(step: Row) -> list[str]:
+    """Offers that may be tried in place of the step's own."""
+    return step["other_offers"].split("|") if step["other_offers"] else []
 
 
 def _check_channels(policy: Policy) -> None:
@@ -190,7 +204,8 @@ def _check_templates(policy: Policy) -> None:
         for column in ("subject", "body", "action", "deep_link"):
             for name in _without_default(template, column):
                 for step in steps[template["template_id"]]:
-                    if name not in _full_variables(offers.get(step["offer_id"])):
+                    offered = [offers.get(each) for each in (step["offer_id"], *_other_offers(step))]
+                    if any(name not in _full_variables(offer) for offer in offered):
                         raise template.place(column).fault(
                             f"{{{{ {name} }}}} may be empty in step {step['step']} of {step['journey']} "
                             f"(journey_step.csv row {step.number}) and needs a text for then: "
@@ -222,7 +237,8 @@ def _full_variables(offer: Row | None) -> set[str]:
 def _check_unused(policy: Policy) -> None:
     """What nothing refers to is a typing error at one end or the other."""
     _check_used(policy.journeys, "journey", {row["journey"] for row in policy.playbook}, "playbook.csv")
-    _check_used(policy.offers, "offer_id", {row["offer_id"] for row in policy.steps}, "journey_step.csv")
+    offered = {offer for row in policy.steps for offer in (row["offer_id"], *_other_offers(row))}
+    _check_used(policy.offers, "offer_id", offered, "journey_step.csv")
     used = {row["template_id"] for row in policy.steps}
     _check_used(policy.templates, "template_id", used, "journey_step.csv")
 

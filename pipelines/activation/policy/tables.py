@@ -61,7 +61,7 @@ def read_policy(policy_dir: Path) -> Policy:
         ConfigError: a table is missing or holds what is not accepted; what tables say about each other is not
             looked at (`check_policy_seeds` does).
     """
-    for other in (_push_vendors, _holidays, _occasions, _holdout, _reason_codes):
+    for other in (_push_vendors, _holidays, _occasions, _holdout, _learning, _reason_codes, _kpi_targets):
         other(policy_dir)
     return Policy(
         playbook=_playbook(policy_dir),
@@ -135,6 +135,7 @@ def _steps(folder: Path) -> list[Row]:
             "wait_days": whole(0, 365),
             "channels": list_of(words.CHANNELS, wildcard=False),
             "offer_id": anything,
+            "other_offers": anything,
             "template_id": _NAME,
         },
     )
@@ -310,6 +311,41 @@ def _holdout(folder: Path) -> list[Row]:
     share, universal = Decimal(rows[0]["share"]), Decimal(rows[0]["universal_share"])
     if share + universal > Decimal("0.5"):
         raise rows[0].place("share").error(f"with universal_share ({universal}) up to 0.5 together")
+    return rows
+
+
+def _kpi_targets(folder: Path) -> list[Row]:
+    rows = read_seed(
+        folder / "kpi_target.csv",
+        {
+            "metric": one_of(words.KPI_METRICS),
+            "direction": one_of(words.DIRECTIONS),
+            "target": number(Decimal(-1_000_000), Decimal(1_000_000_000)),
+            "period_days": whole(1, 3_650),
+            "description": text,
+            "description_zh": text,
+        },
+    )
+    once(rows, "metric")
+    return rows
+
+
+def _learning(folder: Path) -> list[Row]:
+    rows = read_seed(
+        file := folder / "learning.csv",
+        {
+            "exploration_share": number(Decimal(0), Decimal("0.5")),
+            "window_days": whole(1, 90),
+            "look_back_days": whole(1, 3_650),
+            "prior_sd": number(Decimal("0.0001"), Decimal("0.5")),
+            "minimum_episodes": whole(1, 1_000_000),
+        },
+    )
+    if len(rows) != 1:
+        raise ConfigError(f"{file}: it has {len(rows)} rows; accepted: one")
+    window, look_back = int(rows[0]["window_days"]), int(rows[0]["look_back_days"])
+    if look_back <= window:
+        raise rows[0].place("look_back_days").error(f"more than window_days ({window})")
     return rows
 
 

@@ -58,6 +58,17 @@ CONDITIONS = (
     "no_answer",
 )
 
+KPI_METRICS = (
+    "wake_up_rate",
+    "response_rate",
+    "conversion_rate",
+    "average_order_value",
+    "roi",
+    "unsubscribe_rate",
+    "redormancy_share",
+)
+"""What `kpi.target` measures."""
+DIRECTIONS = ("at_least", "at_most")
 REACH = {
     "email": "email",
     "sms": "sms",

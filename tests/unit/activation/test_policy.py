@@ -352,6 +352,23 @@ SECOND_STEP = ("price", "2", "not_opened")
             {"subject": "{{ offer }}"},
             "subject: {{ offer }} may be empty in step 1 of ask",
         ),
+        (
+            "journey_step",
+            ("price", "1", "start"),
+            {"other_offers": "price_smal"},
+            "did you mean 'price_small'",
+        ),
+        ("journey_step", ("price", "1", "start"), {"other_offers": "price_cut"}, "take the place of"),
+        (
+            "journey_step",
+            ("price", "2", "not_opened"),
+            {"other_offers": "price_small"},
+            "in the first step of a journey",
+        ),
+        ("learning", (), {"exploration_share": "0.6"}, "0.5"),
+        ("learning", (), {"look_back_days": "10"}, "more than window_days (14)"),
+        ("kpi_target", ("roi",), {"direction": "above"}, "at_least, at_most"),
+        ("kpi_target", ("roi",), {"metric": "wake_up_rate"}, "has it too"),
         ("template", ("price_offer", "email", "zh"), {"body": "{{ offer "}, "body: '{{' without its pair"),
     ],
 )
@@ -482,8 +499,9 @@ def test_a_row_that_must_stand_is_missed(policy, file, word):
     assert f"{word} is missing" in message_of(policy)
 
 
-def test_there_is_one_row_of_holdout(policy):
-    seed = policy / "holdout.csv"
+@pytest.mark.parametrize("table", ["holdout", "learning"])
+def test_there_is_one_row_of_it(policy, table):
+    seed = policy / f"{table}.csv"
     write(seed, read(seed) * 2)
 
     assert "it has 2 rows; accepted: one" in message_of(policy)
@@ -523,7 +541,7 @@ def test_the_example_of_the_docs_is_sound(policy):
     added = {
         "playbook": rule,
         "journey": "price_deep,price,marketing,false,0.05,120,Price offer,限时优惠,A larger coupon",
-        "journey_step": "price_deep,1,start,0,email|push|sms|crm,price_deep,price_offer",
+        "journey_step": "price_deep,1,start,0,email|push|sms|crm,price_deep,,price_offer",
         "offer": "price_deep,percent,0.20,0.00,share_of_order,0.20,0.75,7,important_development,PD,"
         "20% off your next order,全场8折券",
     }

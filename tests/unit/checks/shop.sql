@@ -251,3 +251,28 @@ from (values
     ('important_development', 'price_competition', 1, 1.0),
     (null, 'unknown', 1, 1.0)
 ) as rows (guide_class, primary_reason, customers, share);
+
+insert into kpi.recall_outcome by name
+select
+    date '2024-06-30' as as_of_date, date '2024-06-01' as period_start, 'price_2024_06' as campaign_id,
+    'price' as journey, 1 as step, 'price_offer' as template_id, 'important_development' as guide_class,
+    'price_competition' as dormancy_reason, 'mid' as value_tier, 'email' as channel, 'price_cut' as offer_id,
+    10 as targeted, 10 as sent, 9 as delivered, 4 as opened, 2 as clicked, 2 as responded, 2 as woken,
+    1 as converted, 1 as orders, 80.00 as revenue, 30.00 as margin, 8.10 as cost, 0.10 as contact_cost,
+    8.00 as incentive_cost, 0 as unsubscribed, 0 as complained, 2 / 9 as response_rate, 0.2 as wake_up_rate,
+    0.1 as conversion_rate, 80.00 as average_order_value, 21.9 / 8.1 as roi, 0.0 as unsubscribe_rate,
+    true as matured;
+
+insert into kpi.incrementality by name
+select
+    date '2024-06-30' as measured_on, 'recall_2024_06' as campaign_id, 'treated' as arm, 'holdout' as control_arm,
+    'all' as segment_dim, 'all' as segment, 'conversion' as metric, 'newcombe_wilson' as method,
+    30 as window_days, 1000 as treated, 100 as holdout, 0.1 as treated_rate, 0.04 as holdout_rate, 0.06 as lift,
+    0.02 as std_error, 0.01 as ci_low, 0.09 as ci_high, 0.04 as p_value, 0.04 as adjusted_p_value,
+    0.7 as srm_p_value, 0.05 as minimum_detectable_effect, 4800.00 as incremental_revenue, 2.5 as incremental_roi,
+    date '2024-06-30' as matured_on, 'effective' as verdict;
+
+insert into kpi.target by name
+select
+    date '2024-06-30' as measured_on, 'wake_up_rate' as metric, 'at_least' as direction, 0.05 as target,
+    0.2 as actual, true as met, 90 as period_days, 'woken' as description, '唤醒' as description_zh;

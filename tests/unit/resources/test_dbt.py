@@ -13,10 +13,10 @@ import pytest
 from dagster_dbt import dbt_assets
 
 from pipelines.resources import dbt as dbt_module
-from pipelines.resources.dbt import Dbt, DbtParseError, ensure_manifest
+from pipelines.resources.dbt import Dbt, DbtParseError, asset_manifest, ensure_manifest
 from pipelines.resources.warehouse import Warehouse
 
-PROFILES = Path(__file__).parents[3] / "dbt_project" / "profiles.yml"
+DBT_PROJECT = Path(__file__).parents[3] / "dbt_project"
 DATES = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-05")
 
 FILES = {
@@ -24,6 +24,7 @@ FILES = {
         {name: winback, version: "1.0", config-version: 2, profile: winback,
          models: {winback: {staging: {+schema: staging, +materialized: view},
                             marts: {+schema: marts, +materialized: table},
+                            hidden: {+schema: hidden, +materialized: table},
                             broken: {+schema: broken, +materialized: table},
                             slow: {+schema: slow, +materialized: table}}}}""",
     "macros/generate_schema_name.sql": """
@@ -45,6 +46,22 @@ FILES = {
                              {name: orders,
                               data_tests: [accepted_values: {arguments: {values: [1, 99], quote: false}}]}]},
                   {name: totals, columns: [{name: orders, data_tests: [not_null]}]}]}""",
+    "models/hidden/int_order.sql": "select order_id, customer_id, 1 as units from {{ ref('stg_order') }}",
+    "models/hidden/int_customer.sql": """
+        select customer_id, sum(units)::bigint as units from {{ ref('int_order') }} group by all""",
+    "models/hidden/int_seen.sql": "select distinct customer_id from {{ ref('int_order') }}",
+    "models/hidden/customer.sql": "select * from {{ ref('int_customer') }}",
+    "models/hidden/customers.sql": "select count(*) as customers from {{ ref('int_customer') }}",
+    "models/hidden/_hidden.yml": """
+        {version: 2,
+         models: [{name: int_customer,
+                   columns: [{name: units,
+                              data_tests: [accepted_values: {arguments: {values: [3], quote: false}}]}]},
+                  {name: customer,
+                   columns: [{name: customer_id,
+                              data_tests: [relationships: {arguments: {to: ref('int_customer'),
+                                                                       field: customer_id}}]}]}]}""",
+    "models/readers/reader.sql": "select * from {{ ref('int_seen') }}",
     "models/broken/needs_a_table.sql": "select * from nowhere.at_all",
     "models/slow/takes_for_ever.sql": """
         select sum(hash(a.i + b.i)) as s from range(10000000) a(i), range(10000000) b(i)""",
@@ -58,7 +75,8 @@ def project(tmp_path_factory):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    shutil.copyfile(PROFILES, folder / "profiles.yml")
+    for name in ("profiles.yml", "macros/table.sql"):
+        shutil.copyfile(DBT_PROJECT / name, folder / name)
     ensure_manifest(folder)
     return folder
 
@@ -84,19 +102,25 @@ class Shop:
 
 @pytest.fixture
 def shop(settings, project):
-    manifest = ensure_manifest(project)
+    manifest = asset_manifest(ensure_manifest(project), ["hidden"])
 
     def assets(folder, partitions=None):
         @dbt_assets(manifest=manifest, select=f"fqn:winback.{folder}", name=folder, partitions_def=partitions)
         def build(context: dg.AssetExecutionContext, dbt: Dbt):
-            yield from dbt.build(context)
+            yield from dbt.build(context, intermediates=f"fqn:winback.{folder}.int_*")
 
         return build
 
     warehouse = Warehouse.from_settings(settings)
     dbt = Dbt(dbt_dir=str(project), scratch_dir=str(settings.scratch_dir / "dbt"), warehouse=warehouse)
     definitions = dg.Definitions(
-        assets=[assets("staging"), assets("marts", DATES), assets("broken"), assets("slow")],
+        assets=[
+            assets("staging"),
+            assets("marts", DATES),
+            assets("hidden"),
+            assets("broken"),
+            assets("slow"),
+        ],
         resources={"warehouse": warehouse, "dbt": dbt},
         executor=dg.in_process_executor,
     )
@@ -176,6 +200,103 @@ def test_one_model_alone(shop):
     assert shop.query("select count(*) from duckdb_tables() where table_name = 'local_day'") == [(0,)]
 
 
+HIDDEN = ("int_seen", "customer", "customers")
+"""The assets of the folder `hidden`; another folder reads the intermediate among them."""
+
+
+def test_what_only_its_own_folder_reads_is_no_asset_and_edges_pass_through_it(shop):
+    graph = shop.definitions.resolve_asset_graph()
+    edges = {
+        node.key.path[-1]: {parent.path[-1] for parent in node.parent_keys}
+        for node in graph.asset_nodes
+        if node.key.path[0] == "hidden"
+    }
+    (check,) = [
+        graph.get_check_spec(key) for key in graph.asset_check_keys if key.asset_key.path[0] == "hidden"
+    ]
+
+    assert edges == {name: {"stg_order"} for name in HIDDEN}
+    assert check.name.startswith("relationships_customer_")
+    assert not list(check.additional_deps), "it compares with what is no asset"
+
+
+def test_intermediates_are_built_in_a_whole_run_and_before_a_table_alone(shop):
+    shop.run("stg_order")
+    whole = shop.run(*HIDDEN)
+    assert set(_metadata(whole)) == set(HIDDEN)
+    assert shop.query("select count(*), sum(units) from hidden.int_customer") == [(10, 30)]
+
+    shop.query("delete from hidden.int_order where customer_id = 'c1'")
+    shop.query("drop table hidden.int_customer")
+    shop.query("drop table hidden.customers")
+    alone = shop.run("customer")
+
+    assert alone.success
+    assert set(_metadata(alone)) == {"customer"}
+    assert shop.query("select count(*), sum(units) from hidden.customer") == [(10, 30)]
+    assert shop.query("select count(*) from duckdb_tables() where table_name = 'customers'") == [(0,)]
+
+
+@pytest.mark.parametrize("wanted", [HIDDEN, ["customer"]], ids=["whole", "alone"])
+def test_a_failing_test_of_an_intermediate_fails_the_run_and_what_reads_it_is_not_built(
+    shop, project, wanted
+):
+    shop.run("stg_order")
+    path = project / "models/hidden/int_order.sql"
+    original = path.read_text()
+    path.write_text(original.replace("1 as units", "2 as units"))
+    try:
+        result = shop.run(*wanted)
+    finally:
+        path.write_text(original)
+        ensure_manifest(project)
+
+    assert not result.success
+    assert "accepted_values_int_customer_units__False__3" in _failure(result).description
+    assert not {"customer", "customers"} & set(_metadata(result))
+    assert not [event for event in result.all_events if event.is_asset_observation], "it would be no asset's"
+
+
+def test_a_failing_intermediate_fails_the_run_by_name(shop, project):
+    shop.run("stg_order")
+    path = project / "models/hidden/int_order.sql"
+    original = path.read_text()
+    path.write_text(original.replace("1 as units", "error('no unit') as units"))
+    try:
+        result = shop.run(*HIDDEN)
+    finally:
+        path.write_text(original)
+        ensure_manifest(project)
+
+    assert not result.success
+    assert "model int_order (models/hidden/int_order.sql)" in _failure(result).description
+    assert "no unit" in _failure(result).description
+    assert _metadata(result) == {}
+
+
+def test_a_table_is_made_anew_where_another_or_a_view_was_and_a_failure_leaves_it(shop, project):
+    shop.run("stg_order")
+    shop.query("create schema if not exists hidden")
+    shop.query("create view hidden.int_seen as select 'view' as was")
+    assert shop.run(*HIDDEN).success
+    assert shop.run(*HIDDEN).success
+    assert shop.query("select count(*) from hidden.int_seen") == [(10,)]
+    names = "select table_name from duckdb_tables() where schema_name = 'hidden' order by all"
+    made = [("customer",), ("customers",), ("int_customer",), ("int_order",), ("int_seen",)]
+    assert shop.query(names) == made
+    path = project / "models/hidden/int_order.sql"
+    original = path.read_text()
+    path.write_text(original.replace("1 as units", "error('no unit') as units"))
+    try:
+        assert not shop.run(*HIDDEN).success
+    finally:
+        path.write_text(original)
+        ensure_manifest(project)
+
+    assert shop.query(names) == made
+    assert shop.query("select count(*) from hidden.int_order") == [(30,)]
+
+
 def test_a_failed_model_names_file_message_and_compiled_sql(shop):
     result = shop.run("needs_a_table")
     failure = _failure(result)
@@ -185,7 +306,10 @@ def test_a_failed_model_names_file_message_and_compiled_sql(shop):
     assert "nowhere" in failure.description
     assert Path(failure.description.split("compiled SQL: ")[1]).is_file()
     assert failure.metadata["nodes"].value == ["model.winback.needs_a_table"]
-    assert "nowhere" in Path(failure.metadata["log"].value).read_text()
+    log = Path(failure.metadata["log"].value).read_text()
+    assert "[error]" in log and "nowhere" in log
+    assert "[info] 1 of 1 START sql table model broken.needs_a_table" in log
+    assert "[debug]" not in log
 
 
 def test_nothing_stays_open_or_behind_and_the_surroundings_are_as_before(shop):

@@ -1,0 +1,85 @@
+-- Each order that follows a contact within the channel's window, with the last contact before it: revenue and
+-- margin of what was kept until the day up to which is measured. The revenue is that of core.order_line.
+with measured as (
+
+    select * from {{ control("measured_until") }}
+
+),
+
+returned as (
+
+    select
+        allocated.purchase_line_id,
+        sum(allocated.units) as units
+    from {{ ref("int_return_allocation") }} as allocated
+    cross join measured
+    where allocated.returned_on < measured.known_until
+    group by allocated.purchase_line_id
+
+),
+
+orders as (
+
+    select
+        lines.channel,
+        lines.order_id,
+        lines.customer_id,
+        cast(min(lines.ordered_at) as timestamp) as ordered_at,
+        -- Line by line in whole fractions of a cent: a sum of floats depends on the order of the rows.
+        sum(cast(lines.amount * (
+            1 - case
+                when lines.is_purchase then least(coalesce(returned.units, 0) / lines.quantity, 1) else 0
+            end
+        ) as decimal(18, 4))) as revenue,
+        sum(cast(case
+            when lines.is_purchase
+                then coalesce(products.cost, 0) * greatest(lines.quantity - coalesce(returned.units, 0), 0)
+            else 0
+        end as decimal(18, 4))) as goods_cost,
+        bool_or(lines.is_purchase and coalesce(returned.units, 0) < lines.quantity) as is_kept
+    from {{ ref("int_sales_line") }} as lines
+    cross join measured
+    left join returned on lines.line_id = returned.purchase_line_id
+    left join {{ ref("stg_catalog__products") }} as products on lines.product_id = products.product_id
+    where
+        lines.is_revenue
+        and not lines.is_return
+        and lines.customer_id is not null
+        and lines.ordered_at < measured.known_until
+    group by lines.channel, lines.order_id, lines.customer_id
+    having bool_or(lines.is_purchase)
+
+),
+
+attributed as (
+
+    select
+        touches.touch_id,
+        touches.coupon_code as touch_coupon_code,
+        orders.*
+    from orders
+    inner join {{ ref("int_recall_touch") }} as touches
+        on
+            orders.customer_id = touches.customer_id
+            and orders.ordered_at >= touches.sent_at
+            and orders.ordered_at < touches.window_ends_at
+    qualify row_number() over (
+        partition by orders.channel, orders.order_id, orders.customer_id
+        order by touches.sent_at desc, touches.touch_id asc
+    ) = 1
+
+)
+
+select
+    attributed.touch_id,
+    attributed.channel,
+    attributed.order_id,
+    attributed.customer_id,
+    attributed.ordered_at,
+    attributed.is_kept,
+    cast(attributed.revenue as decimal(18, 2)) as revenue,
+    cast(attributed.revenue - attributed.goods_cost as decimal(18, 2)) as margin,
+    coalesce(online.coupon_code = attributed.touch_coupon_code, false) as has_coupon
+from attributed
+left join {{ ref("stg_ecommerce__orders") }} as online
+    on attributed.channel = 'ecommerce' and attributed.order_id = online.order_id
