@@ -99,8 +99,7 @@ def _edition(source: Source) -> Edition:
         sections=[build(source) for build in SECTIONS],
         footer=say(
             "Every figure comes from the published database; each section shows the query, ready to be "
-            "run on "
-            "it.",
+            "run on it.",
             "所有数字均来自已发布的分析库；每一节都附有查询语句，可直接运行核对。",
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from itertools import groupby
 
@@ -14,12 +15,14 @@ from pipelines.report.wording import DASH, Wording, whole
 
 _SQL = """
 with subject as (
-    -- Own recalls of the year; where there were none, another tool's newest campaign.
+    -- Own recalls of sleepers in the year; where there were none, another tool's newest campaign.
     select
         case when journey is null then campaign_id else 'recall_' || year($as_of_date) end as campaign_id,
         journey is not null as is_own
     from kpi.recall_outcome
-    where as_of_date <= $as_of_date and (journey is null or year(as_of_date) = year($as_of_date))
+    where
+        as_of_date <= $as_of_date
+        and (journey is null or (dormancy_reason <> 'none' and year(as_of_date) = year($as_of_date)))
     order by is_own desc, as_of_date desc, campaign_id
     limit 1
 ),
@@ -38,7 +41,10 @@ outcomes as (
         outcome.as_of_date <= $as_of_date
         and case
             when subject.is_own
-                then outcome.journey is not null and year(outcome.as_of_date) = year($as_of_date)
+                then
+                    outcome.journey is not null
+                    and outcome.dormancy_reason <> 'none'
+                    and year(outcome.as_of_date) = year($as_of_date)
             else outcome.campaign_id = subject.campaign_id
         end
 ),
@@ -69,6 +75,7 @@ select
     totals.*,
     effect.incremental_revenue,
     effect.incremental_roi,
+    effect.measured_on,
     effect.matured_on,
     effect.verdict
 from totals
@@ -113,7 +120,7 @@ def build(source: Source) -> Section:
         reading=_reading(source, rows[0]),
         chart=lambda canvas: _chart(canvas, source, rows),
         table=_table(source, rows),
-        note=_note(say),
+        note=_note(say, rows[0]["measured_on"]),
         is_wide=True,
     )
 
@@ -122,7 +129,7 @@ def _reading(source: Source, row: Row) -> str:
     say = source.say
     cost, margin = (say.money(row[name] or Decimal(0), source.currency) for name in ("cost", "margin"))
     who = (
-        say("Own recalls of the year", "本年度本系统的召回")
+        say("Own recalls of sleepers in the year", "本年度本系统对沉睡客户的召回")
         if row["is_own"]
         else say(f"The campaign {row['campaign_id']}", f"活动 {row['campaign_id']}")
     )
@@ -141,16 +148,15 @@ def _reading(source: Source, row: Row) -> str:
     )
 
 
-def _note(say: Wording) -> str:
+def _note(say: Wording, until: date | None) -> str:
     return say(
-        "Cost is what the contact cost, labour included, and incentives that were redeemed. Margin is before "
-        "incentives. Return is margin less cost, over cost. As seen counts every purchase in the window "
-        "after "
-        "a message; the true one counts what the recalled brought more than the people held out, as measured "
-        "when this copy was published.",
+        "Cost is what the contact cost, labour included, and incentives that were redeemed. Margin is "
+        "before incentives. Return is margin less cost, over cost. As seen counts every purchase in the "
+        "window after a message; the true one counts what the recalled brought more than the people held "
+        "out." + ("" if until is None else f" Measured until {until}, whatever the report's date."),
         "成本含触达成本（含人工）与已核销的优惠。毛利未扣优惠。投资回报率 =（毛利 − 成本）/ 成本。"
-        "“所见”计入消息后窗口内"
-        "的全部购买；“真实”只计入召回客户比对照组多带来的部分，为发布时的结果。",
+        "“所见”计入消息后窗口内的全部购买；“真实”只计入召回客户比对照组多带来的部分。"
+        + ("" if until is None else f"截至 {until} 的结果，与报告日期无关。"),
     )
 
 

@@ -71,8 +71,7 @@ def _reading(source: Source, rows: list[Row]) -> str:
         f"asleep; {dear_customers} of them of high value, with an expected value of {dear_value} per "
         "horizon.",
         f"{number(customers)} 位客户中有 {number(asleep)} 位（{share}）处于沉睡；其中高价值客户 "
-        f"{dear_customers} 位，"
-        f"展望期内的预期价值为 {dear_value}。",
+        f"{dear_customers} 位，展望期内的预期价值为 {dear_value}。",
     )
 
 

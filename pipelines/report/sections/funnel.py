@@ -56,7 +56,7 @@ _RATES = {
 
 
 def build(source: Source) -> Section:
-    """Stages of own recalls and of other tools' campaigns, and their rates."""
+    """Stages of own contacts and of other tools' campaigns, and their rates."""
     say = source.say
     query = source.bind(_SQL)
     rows = source.rows(query)
@@ -64,8 +64,8 @@ def build(source: Source) -> Section:
         slug="funnel",
         title=say("From message to purchase", "从触达到购买"),
         reading=say(
-            "Nobody was recalled in the last 30 days, by us or by another tool.",
-            "近 30 天没有召回，本系统与其他工具均无。",
+            "Nobody was contacted in the last 30 days, by us or by another tool.",
+            "近 30 天没有触达，本系统与其他工具均无。",
         ),
         query=query,
         published="kpi.recall_outcome",
@@ -83,7 +83,7 @@ def build(source: Source) -> Section:
 
 def _reading(say: Wording, row: Row) -> str:
     who = (
-        say("Own recalls of the last 30 days", "近 30 天本系统的召回")
+        say("Own contacts of the last 30 days", "近 30 天本系统的触达")
         if row["is_own"]
         else say("Other tools' campaigns of the last 30 days", "近 30 天其他工具的活动")
     )
@@ -99,25 +99,23 @@ def _reading(say: Wording, row: Row) -> str:
 
 def _note(say: Wording, rows: list[Row]) -> str:
     note = say(
-        "Counted per message, people who were contacted only; what holdouts did is in the next section. A "
-        "purchase needs no click: whoever reads and buys in a store has bought, so more may buy than "
-        "clicked. "
-        "Responded means clicked, replied, redeemed or answered the phone.",
+        "Counted per message, people who were contacted only; what holdouts did is in the next section. "
+        "A purchase needs no click: whoever reads and buys in a store has bought, so more may buy than "
+        "clicked. Responded means clicked, replied, redeemed or answered the phone.",
         "按消息计数，只含实际触达的客户，对照组见下一节。购买不以点击为前提：看过消息后到店购买也算，因此购买可多于点击。"
         "响应指点击、回复、核销或接听。",
     )
     if still_open := sum(row["still_open"] for row in rows):
         note += say(
             f" For {number(still_open)} of the targets the window is still open: what they do may yet "
-            "come to "
-            "it.",
+            "come to it.",
             f"其中 {number(still_open)} 次的观察窗口尚未结束，结果仍会增加。",
         )
     return note
 
 
 def _who(say: Wording, row: Row) -> str:
-    return say("Own recalls", "本系统召回") if row["is_own"] else say("Other campaigns", "其他活动")
+    return say("Own contacts", "本系统触达") if row["is_own"] else say("Other campaigns", "其他活动")
 
 
 def _colour(row: Row) -> str:

@@ -83,8 +83,7 @@ def build_response(source: Source) -> Section:
         table=_response_table(source, rows),
         note=say(
             "Rates are smoothed: what is known of few touches is drawn towards the mean of all. Bars are "
-            "95 % "
-            "bounds. Of each class the five ways with the most touches stand here.",
+            "95 % bounds. Of each class the five ways with the most touches stand here.",
             "比率经过平滑：触达较少者向总体均值收缩。横条为 95% 区间。每个分层列出触达最多的五种组合。",
         ),
     )
@@ -123,8 +122,7 @@ def build_lift(source: Source) -> Section:
             "shrunk towards what the policy expected; bars are 95 % bounds. The choice of channel and offer "
             "uses these figures. The eight journeys with the most episodes stand here, with three ways each.",
             "提升为召回客户比对照组多购买的比例（百分点），并向策略预期收缩；横条为 95% 区间。"
-            "渠道与优惠的选择会用到这些"
-            "数字。此处列出沉睡期最多的八个旅程，每个三种组合。",
+            "渠道与优惠的选择会用到这些数字。此处列出沉睡期最多的八个旅程，每个三种组合。",
         ),
     )
 

@@ -183,11 +183,11 @@ def _note(say: Wording, judged: list[Row], compared: int) -> str:
         "was chosen by these same figures, so they flatter it a little; a model is refused when what the "
         "earlier cut-off would have chosen did worse than the rule on the later one. The category all is "
         f"everybody; small categories share its method.{drawn}",
-        "AUC 为一位未回来的客户排在一位回来的客户之前的概率，0.5 相当于随机猜测。数字为历史截点"
-        f"（{past_zh}）与两种口径的平均：统一的 {horizon} 天内无购买，以及客户自身展望期内无购买。"
-        "精确率为标记同样多"
-        "客户时其中确实未回来的占比；误标率为被标记却购买的占比。方法正是按这些数字选出，因此略偏乐观；若较早截点会选中"
-        "的模型在较晚截点不如规则，则不予采用。“全部”指所有客户，小品类沿用其方法。"
+        "AUC 为一位未回来的客户排在一位回来的客户之前的概率，0.5 相当于随机猜测。"
+        f"数字为历史截点（{past_zh}）与两种口径的平均：统一的 {horizon} 天内无购买，"
+        "以及客户自身展望期内无购买。精确率为标记同样多客户时其中确实未回来的占比；"
+        "误标率为被标记却购买的占比。方法正是按这些数字选出，因此略偏乐观；"
+        "若较早截点会选中的模型在较晚截点不如规则，则不予采用。“全部”指所有客户，小品类沿用其方法。"
         f"{drawn_zh}",
     )
 

@@ -144,8 +144,7 @@ def _build(source: Source, scheme: _Scheme) -> tuple[Section, list[Row]]:
             "last one led; who came back to the start is left out. Only days for which the pipeline ran "
             "have movements.",
             "行表示客户近 30 天首次变化之前的位置，列表示末次变化之后的位置；回到原处者不计。"
-            "只有运行过流程的日期才有"
-            "记录。",
+            "只有运行过流程的日期才有记录。",
         ),
     ), rows
 

@@ -100,9 +100,8 @@ def build(source: Source) -> Section:
             "season alone. Small categories are judged together, as all. Seasonal buyers are not asleep "
             "before their season has passed.",
             "X 指客户若一直沉默，从第几天起算作沉睡。购买客户从末次购买起算，其后的访问或咨询会推迟；"
-            "从未购买者"
-            "从最近一次活动起算。点为中位数，横条为中间一半客户。若某品类由统一规则判定，其客户只因活动与季节而不同。"
-            "小品类合并判定，记为“全部”。季节性客户在应季期过去之前不算沉睡。",
+            "从未购买者从最近一次活动起算。点为中位数，横条为中间一半客户。若某品类由统一规则判定，"
+            "其客户只因活动与季节而不同。小品类合并判定，记为“全部”。季节性客户在应季期过去之前不算沉睡。",
         ),
     )
 

@@ -130,8 +130,7 @@ def _reading(say: Wording, sleepers: list[Row]) -> str:
     share = percent(unknown, asleep)
     return say(
         f"There is a reason for {number(asleep - unknown)} of {everybody}, most often {commonest}; of "
-        f"{share} "
-        "it is unknown.",
+        f"{share} it is unknown.",
         f"{everybody_zh}中有 {number(asleep - unknown)} 位原因明确，最常见的是{commonest}；{share} "
         "原因未知。",
     )

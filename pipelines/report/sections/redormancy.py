@@ -66,10 +66,10 @@ def build(source: Source) -> Section:
         chart=lambda canvas: _chart(canvas, say, rows),
         table=_table(source, rows),
         note=say(
-            "By the month of waking, the newest twelve; the newest months have had the least time to fall "
-            "asleep again. Below the woken stands their net revenue until they fell asleep again, or "
-            "until now; "
-            "below those asleep again the median of days until then. As known when this copy was published.",
+            "By the month of waking, the newest twelve; the newest months have had the least time to "
+            "fall asleep again. Below the woken stands their net revenue until they fell asleep again, "
+            "or until now; below those asleep again the median of days until then. As known when this "
+            "copy was published.",
             "按醒来的月份，列出最近十二个月；越近的月份，能再次沉睡的时间越短。醒来人数下方为其至再次沉睡（或至今）的净收入，"
             "再次沉睡下方为间隔天数的中位数。为发布时的结果。",
         ),

@@ -48,8 +48,7 @@ def build(source: Source) -> Section:
     reading = (
         say(
             f"{counted(slipping, 'buyer')} ({share}) who used to come often are among the longest silent: "
-            "the "
-            "cells at the lower right.",
+            "the cells at the lower right.",
             f"{number(slipping)} 位客户（{share}）过去常来、如今沉默最久：见右下角。",
         )
         if slipping

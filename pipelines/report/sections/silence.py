@@ -117,8 +117,7 @@ def _reading(say: Wording, rows: list[Row], categories: list[_Category]) -> str:
         f"Half of the buyers last bought within {counted(median, 'day')}; the silence of {number(asleep)} of "
         f"{number(buyers)} ({share}) means sleep.",
         f"半数购买客户在近 {number(median)} 天内有购买；{number(buyers)} 位中有 {number(asleep)} "
-        f"位（{share}）的沉默"
-        "已属沉睡。",
+        f"位（{share}）的沉默已属沉睡。",
     )
 
 

@@ -10,6 +10,7 @@ from pipelines.report.wording import DASH, Wording, counted
 
 _SQL = """
 select
+    measured_on,
     metric,
     direction,
     target,
@@ -50,10 +51,9 @@ def build(source: Source) -> Section:
         reading=_reading(source, rows),
         table=_table(source, rows),
         note=say(
-            "Measured on recalls whose window has closed, when this copy was published, whatever the "
-            "report's "
-            "date.",
-            "以观察窗口已结束的召回计算；为发布时的结果，与报告日期无关。",
+            f"Measured until {rows[0]['measured_on']}, whatever the report's date, on contacts whose window "
+            "has closed.",
+            f"截至 {rows[0]['measured_on']} 的结果，与报告日期无关；以观察窗口已结束的触达计算。",
         ),
     )
 

@@ -16,6 +16,7 @@ with candidates as (
     select
         campaign_id,
         campaign_id = 'recall_' || year($as_of_date) as is_own,
+        max(holdout) > 0 as is_compared,
         max(matured_on) as matured_on
     from kpi.incrementality
     where
@@ -30,7 +31,7 @@ with candidates as (
 chosen as (
     select *
     from candidates
-    order by is_own desc, matured_on desc nulls last, campaign_id
+    order by is_own desc, is_compared desc, matured_on desc nulls last, campaign_id
     limit 1
 ),
 comparisons as (
@@ -67,6 +68,7 @@ select
     segment,
     metric,
     window_days,
+    measured_on,
     treated,
     holdout,
     treated_rate,
@@ -191,7 +193,12 @@ def _reading(say: Wording, groups: list[_Group]) -> str:
             f"The split between {whose} and those held out is not as planned, so no effect is told.",
             f"{whose}与对照组的分组比例不符合计划，因此不给出效果。",
         )
-    if row["verdict"] == "too_early" or row["lift"] is None:
+    if row["verdict"] != "too_early" and row["lift"] is None:
+        return say(
+            f"Nobody can be compared with {whose}, so nothing is known of the true effect.",
+            f"没有可与{whose}相比的对照组，真实效果未知。",
+        )
+    if row["verdict"] == "too_early":
         until = f" ({row['matured_on']})" if row["matured_on"] else ""
         until_zh = f"（{row['matured_on']}）" if row["matured_on"] else ""
         return say(
@@ -248,10 +255,11 @@ def _note(say: Wording, rows: list[Row]) -> str:
         f" Both groups are followed for {row['window_days']} days from the first message, which those held "
         "out did not get; what they do anyway is no merit of the recall. Bars are 95 % intervals; a tick is "
         "the smallest effect that could have been seen where there are too few people to tell. Of each "
-        "dimension the eight largest segments stand here. As measured when this copy was published.",
+        f"dimension the eight largest segments stand here. Measured until {row['measured_on']}, whatever the "
+        "report's date.",
         f"两组均自首次触达起观察 {row['window_days']} 天，对照组未收到消息；"
-        "他们本来就会做的事不算召回的功劳。横条为 95% "
-        "置信区间；人数不足时，短竖线为可识别的最小效果。每个维度列出最大的八个细分。为发布时的结果。",
+        "他们本来就会做的事不算召回的功劳。横条为 95% 置信区间；人数不足时，短竖线为可识别的最小效果。"
+        f"每个维度列出最大的八个细分。截至 {row['measured_on']} 的结果，与报告日期无关。",
     )
 
 

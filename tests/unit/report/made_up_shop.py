@@ -26,6 +26,5 @@ def create(file: Path, *, is_empty: bool = False) -> None:
         for table, columns_of in (("gate_results", COLUMNS), ("ingestions", INGESTION_COLUMNS)):
             columns = [f"{name} {kind}" for name, (kind, _) in columns_of.items()]
             con.execute(f"create table quality.{table} ({', '.join(columns)})")
-        con.execute((HERE / "measurement_tables.sql").read_text(encoding="utf-8"))
         if not is_empty:
             con.execute((HERE / "published.sql").read_text(encoding="utf-8"))

@@ -284,7 +284,7 @@ from (
             1 as step,
             'big_promotion' as template_id,
             'general' as guide_class,
-            'unknown' as dormancy_reason,
+            'bad_experience' as dormancy_reason,
             'low' as value_tier,
             ways.channel,
             ways.offer_id,
@@ -298,9 +298,15 @@ from (
             ('email', 'spend_save', 4), ('sms', 'spend_save', 2), ('push', null, 3), ('phone', 'limited_15', 1)
         ) as ways (channel, offer_id, weight)
         union all
+        -- A greeting goes to who is awake.
         select
-            as_of_date, campaign_id, null as journey, null as step, null as template_id, 'general' as guide_class,
-            'unknown' as dormancy_reason, 'low' as value_tier, 'email' as channel, null as offer_id, 400 as targeted,
+            date '2024-06-20' as as_of_date, 'birthday_2024_06' as campaign_id, 'birthday' as journey, 1 as step,
+            'birthday' as template_id, 'general' as guide_class, null as dormancy_reason, 'low' as value_tier,
+            'email' as channel, 'birthday_gift' as offer_id, 100 as targeted, false as matured
+        union all
+        select
+            as_of_date, campaign_id, null as journey, null as step, null as template_id, null as guide_class,
+            null as dormancy_reason, null as value_tier, 'email' as channel, null as offer_id, 400 as targeted,
             true as matured
         from (values (date '2024-06-05', 'spring_mailing'), (date '2024-07-05', 'summer_mailing'))
             as others (as_of_date, campaign_id)
@@ -316,6 +322,7 @@ select
     lift + width as ci_high,
     0.5 as srm_p_value,
     date '2024-07-30' as matured_on,
+    date '2024-06-30' as measured_on,
     30 as window_days
 from (
     select
@@ -445,7 +452,10 @@ from (values
 ) as ways (segment, channel, offer_kind, episodes, holdouts, lift, width);
 
 insert into kpi.target by name
-select * from (values
+select
+    date '2024-06-30' as measured_on,
+    *
+from (values
     ('wake_up_rate', 'at_least', 0.10, 0.12, true, 90, 'Woken of those targeted', '唤醒人数占目标人数'),
     ('response_rate', 'at_least', 0.12, 0.0947, false, 90, 'Responded of those delivered', '响应人数占送达人数'),
     ('conversion_rate', 'at_least', 0.05, 0.07, true, 90, 'Bought of those targeted', '购买人数占目标人数'),
