@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run rebuild scrub refresh ui test drill bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-learning lint format requirements clean
+.PHONY: help run rebuild scrub refresh ui test chromium drill bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-learning lint format requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -34,8 +34,11 @@ refresh: .venv/run ## measure anew what the contacts have brought by now
 ui: .venv/run ## open the Dagster UI on loopback (PORT=3000)
 	@$(BIN)/winback ui $(if $(PORT),--port $(PORT))
 
-test: .venv/dev lint ## lint, then run all tests
+test: .venv/dev chromium lint ## lint, then run all tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
+
+chromium: ## install Chromium for the test of the report, where there is none (by apt-get, as root or with sudo)
+	@$(chromium)
 
 drill: .venv/dev ## long forms: kills, orders of arrival, identity worlds, policies (KILLS=50, ORDERS=20, EXAMPLES=2000, POLICIES=200)
 	@WINBACK_KILLS=$(or $(KILLS),50) WINBACK_ORDERS=$(or $(ORDERS),20) \
@@ -89,6 +92,16 @@ clean: ## remove the environment and what tools left; data stay
 .venv/dev: requirements/dev.txt pyproject.toml
 	@$(call install,requirements/dev.txt)
 	@touch .venv/run $@
+
+# Without a browser its test is skipped, and says so; nothing else needs one.
+define chromium
+	for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit; done; \
+	echo "installing Chromium for the test of the report (once) ..."; \
+	test "$$(id -u)" = 0 || as_root="sudo -n"; \
+	{ $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends chromium; } > /dev/null || \
+	echo "Chromium could not be installed. Install chromium or google-chrome, so that it is on the PATH; until" \
+		"then the report is not tested in a browser."
+endef
 
 define install
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v[:2] < (3, 14) and f"Winback needs Python 3.11 to 3.13; {sys.executable} is {v.major}.{v.minor}. Set PYTHON=")' && \

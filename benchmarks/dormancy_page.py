@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pipelines.report.charts import WIDE_PX, Canvas, ChartType
+from pipelines.report.charts import WIDE_PX, Canvas, Drawing
 from pipelines.report.drawings import (
     Curve,
     DotGroup,
@@ -32,7 +32,7 @@ from pipelines.report.page import html_of
 from pipelines.report.section import Cell, Column, Section, Table
 from pipelines.report.wording import (
     DASH,
-    REASONS_ZH,
+    REASONS,
     counted,
     method_words,
     number,
@@ -52,8 +52,8 @@ _MEASURES = {
 """Columns that a table of methods has where a benchmark measured them, as title and format."""
 
 _RULE = Kind("Best X days", "soft", "diamond")
-_CHOSEN = Kind("Chosen", "accent")
-_OTHER = Kind("Other method", "accent_soft")
+_CHOSEN = Kind("Chosen", "accent", "circle")
+_OTHER = Kind("Other method", "accent_soft", "circle")
 
 
 def write_page(folder: Path, title: str, sections: Sequence[Section]) -> Path:
@@ -242,7 +242,7 @@ def _methods_reading(drawn: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _methods_chart(canvas: Canvas, drawn: Sequence[Mapping[str, Any]]) -> ChartType:
+def _methods_chart(canvas: Canvas, drawn: Sequence[Mapping[str, Any]]) -> Drawing:
     values = [float(row["auc"]) for row in drawn]
     margin = max(0.01, 0.06 * (max(values) - min(values)))
     groups = [
@@ -339,12 +339,12 @@ def _confusion_reading(counts: Mapping[tuple[str, str], int]) -> str:
 def _reasons(counts: Mapping[tuple[str, str], int], side: int) -> list[str]:
     """Reasons of one side, in the order of the guide; others follow by name, `unknown` is last."""
     present = {pair[side] for pair in counts}
-    known = [reason for reason in REASONS_ZH if reason in present and reason != UNKNOWN]
-    others = sorted(present - set(REASONS_ZH))
+    known = [reason for reason in REASONS if reason in present and reason != UNKNOWN]
+    others = sorted(present - set(REASONS))
     return [*known, *others, *([UNKNOWN] if UNKNOWN in present else [])]
 
 
-def _confusion_chart(canvas: Canvas, counts: Mapping[tuple[str, str], int]) -> ChartType:
+def _confusion_chart(canvas: Canvas, counts: Mapping[tuple[str, str], int]) -> Drawing:
     rows, columns = _reasons(counts, 0), _reasons(counts, 1)
     totals = _totals(counts, 0)
     cells = [
@@ -385,7 +385,7 @@ def _confusion_table(counts: Mapping[tuple[str, str], int]) -> Table:
         ),
         rows=tuple(
             (
-                Cell(words(reason), chinese=REASONS_ZH.get(reason, "")),
+                Cell(words(reason)),
                 number(true_totals[reason]),
                 number(our_totals[reason]),
                 percent(counts.get((reason, reason), 0), true_totals[reason]),

@@ -1,23 +1,24 @@
-"""The look of all charts: colours and type; and their rendering to SVG and PNG.
+"""The canvas of all charts: colours, type and marks; and their rendering to SVG and PNG.
 
 An SVG stands inside the page and takes its colours from the page's CSS variables, so that it follows light
 and dark mode and print. Each is drawn twice, for a desk and for a phone: scaling one drawing down would make
-its text unreadable. A PNG stands alone: light colours, a title, English labels (not every machine has a
-Chinese font).
+its text unreadable. A PNG stands alone: light colours, a title, English labels.
+
+Charts are drawn by placing marks, without a chart library: most of what they show is text in rows, and Vega
+measures each text for 1.8 ms, which was nine tenths of the time of a page (docs/report.md).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
-import altair as alt
 import vl_convert
-from altair.utils.schemapi import debug_mode
+from markupsafe import escape
 
-from pipelines.report.wording import STATES, words
+from pipelines.report.images import compact
 
 LIGHT = {
     "page": "#f5f4f0",
@@ -87,8 +88,63 @@ DARK = {
 
 HEAT_STEPS = 6
 WIDE_PX, NARROW_PX = 540, 322
-_PNG_SCALE = 2
-_PADDING_PX = 2
+TEXT_PX = 12
+_PNG_PADDING_PX, _PNG_HEAD_PX = 16, 50
+_FONT = "Liberation Sans, Arial, sans-serif"
+
+Point: TypeAlias = tuple[float, float]
+Anchor: TypeAlias = Literal["start", "middle", "end"]
+Shape: TypeAlias = Literal["circle", "diamond", "tick"]
+
+# Widths of Helvetica's letters in thousandths of the type size (Adobe Font Metrics, Helvetica); those of
+# Arial and Liberation Sans are the same. Other letters are taken for as wide as a digit, and those of East
+# Asian scripts for full squares.
+_LETTER_WIDTHS = {
+    letter: width
+    for letters, width in (
+        ("'", 191),
+        ("ijl", 222),
+        ("|", 260),
+        (" .,:;!ftI/\\[]·", 278),
+        ("()-r", 333),
+        ('"', 355),
+        ("*", 389),
+        ("ckszvxyJ", 500),
+        ("+<>=~−", 584),
+        ("FTZ", 611),
+        ("ABEKPSVXY&", 667),
+        ("CDHNRUw", 722),
+        ("GOQ", 778),
+        ("mM", 833),
+        ("%", 889),
+        ("W", 944),
+        ("→…", 1000),
+        ("@", 1015),
+    )
+    for letter in letters
+}
+_DIGIT_WIDTH, _SQUARE_WIDTH, _FIRST_SQUARE = 556, 1000, "\u2e80"
+# System fonts are wider than Helvetica, by this much at the most.
+_SLACK = 1.09
+
+
+def text_width(text: str, size: float = TEXT_PX) -> float:
+    """Pixels that a text takes, as far as one can tell without the font."""
+    thousandths = sum(
+        _SQUARE_WIDTH if letter >= _FIRST_SQUARE else _LETTER_WIDTHS.get(letter, _DIGIT_WIDTH)
+        for letter in text
+    )
+    return _SLACK * size * thousandths / 1000
+
+
+def fitted(text: str, width: float, size: float = TEXT_PX) -> str:
+    """The text, cut where it would be wider than so many pixels."""
+    if text_width(text, size) <= width:
+        return text
+    kept = text
+    while kept and text_width(f"{kept}…", size) > width:
+        kept = kept[:-1]
+    return f"{kept.rstrip()}…"
 
 
 @dataclass(frozen=True)
@@ -97,120 +153,153 @@ class Canvas:
 
     Attributes:
         width: pixels that the drawing may take from edge to edge, axes included.
-        colours: colour by name (the names of `LIGHT`).
-        chinese: may Chinese labels be drawn?
     """
 
     width: int
-    colours: Mapping[str, str]
-    chinese: bool
 
     @property
-    def inner(self) -> int:
-        """Pixels between the paddings."""
-        return self.width - 2 * _PADDING_PX
-
-    def label(self, english: str, chinese: str) -> str:
-        """Both names where Chinese can be drawn, else the English one."""
-        return f"{english} {chinese}" if self.chinese and chinese else english
+    def is_wide(self) -> bool:
+        """Is it a desk's?"""
+        return self.width >= WIDE_PX
 
 
-ChartType: TypeAlias = alt.Chart | alt.LayerChart | alt.ConcatChart
-ChartBuilder: TypeAlias = Callable[[Canvas], ChartType]
+@dataclass
+class Drawing:
+    """Marks that have been drawn, in pixels from the upper left corner.
+
+    Colours are names of `LIGHT`. Each mark is SVG whose colours are CSS variables of these names.
+    """
+
+    width: float
+    height: float
+    marks: list[str] = field(default_factory=list)
+
+    def rect(
+        self, x: float, y: float, width: float, height: float, colour: str, *, radius: float = 0
+    ) -> None:
+        """A filled rectangle; (x, y) is its upper left corner."""
+        rounded = f' rx="{_px(radius)}"' if radius else ""
+        self.marks.append(
+            f'<rect x="{_px(x)}" y="{_px(y)}" width="{_px(width)}" height="{_px(height)}"{rounded} '
+            f'fill="var(--{colour})"/>'
+        )
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        colour: str = "ink",
+        size: float = TEXT_PX,
+        anchor: Anchor = "start",
+        is_upright: bool = False,
+    ) -> None:
+        """A line of text, in the middle of whose height y lies; an upright one is read from below."""
+        if not text:
+            return
+        # Half of a capital's height below the middle. Not every renderer knows `dominant-baseline`.
+        drop = 0.35 * size
+        place = (
+            f'transform="translate({_px(x + drop)},{_px(y)}) rotate(-90)"'
+            if is_upright
+            else f'x="{_px(x)}" y="{_px(y + drop)}"'
+        )
+        kept = "" if anchor == "start" else f' text-anchor="{anchor}"'
+        sized = "" if size == TEXT_PX else f' font-size="{_px(size)}"'
+        self.marks.append(f'<text {place}{kept}{sized} fill="var(--{colour})">{escape(text)}</text>')
+
+    def rule(
+        self,
+        start: Point,
+        end: Point,
+        colour: str,
+        *,
+        width: float = 1,
+        dash: str = "",
+        is_round: bool = False,
+    ) -> None:
+        """A straight line."""
+        style = (f' stroke-dasharray="{dash}"' if dash else "") + (
+            ' stroke-linecap="round"' if is_round else ""
+        )
+        self.marks.append(
+            f'<line x1="{_px(start[0])}" y1="{_px(start[1])}" x2="{_px(end[0])}" y2="{_px(end[1])}" '
+            f'stroke="var(--{colour})" stroke-width="{_px(width)}"{style}/>'
+        )
+
+    def curve(self, points: Sequence[Point], colour: str) -> None:
+        """A line through points."""
+        self.marks.append(
+            f'<polyline points="{_points(points)}" fill="none" stroke="var(--{colour})" stroke-width="1.5"/>'
+        )
+
+    def area(self, points: Sequence[Point], colour: str) -> None:
+        """A filled polygon."""
+        self.marks.append(f'<polygon points="{_points(points)}" fill="var(--{colour})"/>')
+
+    def dot(self, x: float, y: float, colour: str, *, shape: Shape = "circle", radius: float = 5) -> None:
+        """A dot around (x, y)."""
+        if shape == "diamond":
+            half = 1.15 * radius
+            self.area(((x, y - half), (x + half, y), (x, y + half), (x - half, y)), colour)
+        elif shape == "tick":
+            self.rule((x, y - 1.4 * radius), (x, y + 1.4 * radius), colour, width=2)
+        else:
+            self.marks.append(
+                f'<circle cx="{_px(x)}" cy="{_px(y)}" r="{_px(radius)}" fill="var(--{colour})"/>'
+            )
 
 
-def data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
-    """Rows for a chart; numbers must be int or float."""
-    return alt.InlineData(values=[dict(row) for row in rows])
+ChartBuilder: TypeAlias = Callable[[Canvas], Drawing]
 
 
-def state_colours(canvas: Canvas) -> alt.Color:
-    """The colour of the column `kind` (states as words), with one hue per dormancy state in all charts."""
-    columns = len(STATES) if canvas.width >= WIDE_PX else 3
-    return alt.Color(
-        "kind:N",
-        scale=alt.Scale(
-            domain=[words(state) for state in STATES], range=[canvas.colours[state] for state in STATES]
-        ),
-        legend=alt.Legend(orient="top", columns=columns, offset=10),
-    )
-
-
-def svg(build: ChartBuilder, width: int, slug: str) -> str:
+def svg(build: ChartBuilder, width: int) -> str:
     """The chart as SVG for the page, coloured by its CSS variables.
 
     Args:
         build: draws the chart.
         width: pixels.
-        slug: unique within the page; ids inside the drawing begin with it.
     """
-    colours = {name: f"var(--{name})" for name in LIGHT}
-    with debug_mode(False):
-        chart = build(Canvas(width, colours, chinese=True))
-    text: str = vl_convert.vegalite_to_svg(
-        _specification(chart, colours, "transparent"), allowed_base_urls=[]
+    return _svg(build(Canvas(width)))
+
+
+def png(build: ChartBuilder, title: str, subtitle: str, *, width: int = WIDE_PX, scale: int = 2) -> bytes:
+    """The chart as PNG with a title, in light colours.
+
+    Args:
+        build: draws the chart; not every machine has a Chinese font, so in English.
+        title: above the chart.
+        subtitle: below the title.
+        width: pixels of the chart; a margin comes to it.
+        scale: pixels of the image for each.
+    """
+    chart = build(Canvas(width))
+    sheet = Drawing(chart.width + 2 * _PNG_PADDING_PX, chart.height + _PNG_HEAD_PX + 2 * _PNG_PADDING_PX)
+    sheet.rect(0, 0, sheet.width, sheet.height, "paper")
+    sheet.text(_PNG_PADDING_PX, _PNG_PADDING_PX + 8, fitted(title, chart.width, 16), size=16)
+    sheet.text(_PNG_PADDING_PX, _PNG_PADDING_PX + 28, fitted(subtitle, chart.width), colour="soft")
+    sheet.marks.append(
+        f'<g transform="translate({_PNG_PADDING_PX},{_PNG_PADDING_PX + _PNG_HEAD_PX})">'
+        f"{''.join(chart.marks)}</g>"
     )
-    # The renderer numbers its ids through the life of the process; in the page they are unique and stable.
-    ids = list(dict.fromkeys(re.findall(r'\bid="([^"]+)"', text)))
-    for position, old in enumerate(ids):
-        new = f"{slug}-{position}"
-        text = text.replace(f'id="{old}"', f'id="{new}"').replace(f"url(#{old})", f"url(#{new})")
-    return text
+    coloured = re.sub(r"var\(--(\w+)\)", lambda found: LIGHT.get(found[1], found[0]), _svg(sheet))
+    return compact(vl_convert.svg_to_png(coloured, scale=scale))
 
 
-def png(build: ChartBuilder, title: str, subtitle: str) -> bytes:
-    """The chart as PNG with a title, in light colours and at double resolution."""
-    with debug_mode(False):
-        chart = build(Canvas(WIDE_PX, LIGHT, chinese=False)).properties(
-            title=alt.TitleParams(text=title, subtitle=subtitle)
-        )
-    image: bytes = vl_convert.vegalite_to_png(
-        _specification(chart, LIGHT, LIGHT["paper"], padding=16), scale=_PNG_SCALE, allowed_base_urls=[]
+def _svg(drawing: Drawing) -> str:
+    width, height = _px(drawing.width), _px(drawing.height)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" font-family="{_FONT}" font-size="{TEXT_PX}">'
+        f"{''.join(drawing.marks)}</svg>"
     )
-    return image
 
 
-def _specification(
-    chart: ChartType, colours: Mapping[str, str], background: str, padding: int = _PADDING_PX
-) -> dict[str, Any]:
-    # Checking each part against Vega-Lite's schema takes a third of the time of a page; a test does it.
-    specification: dict[str, Any] = chart.to_dict(validate=False)
-    ink, soft, line = (colours[name] for name in ("ink", "soft", "line"))
-    specification["background"] = background
-    specification["padding"] = padding
-    specification["config"] = {
-        # The figure around it is labelled, and the table beside it has its values.
-        "aria": False,
-        "font": "Liberation Sans, Arial, sans-serif",
-        "view": {"stroke": None},
-        "text": {"fontSize": 12},
-        "axis": {
-            "labelColor": soft,
-            "titleColor": soft,
-            "labelFontSize": 12,
-            "titleFontSize": 12,
-            "titleFontWeight": "normal",
-            "gridColor": line,
-            "domainColor": line,
-            "tickColor": line,
-            "labelPadding": 5,
-            "titlePadding": 9,
-        },
-        "legend": {
-            "labelColor": ink,
-            "labelFontSize": 12,
-            "columnPadding": 20,
-            "symbolType": "square",
-            "symbolStrokeWidth": 0,
-            "title": None,
-        },
-        "title": {
-            "color": ink,
-            "subtitleColor": soft,
-            "anchor": "start",
-            "fontSize": 16,
-            "subtitleFontSize": 12,
-            "offset": 14,
-        },
-    }
-    return specification
+def _px(value: float) -> str:
+    """A number of pixels, to a tenth."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _points(points: Sequence[Point]) -> str:
+    return " ".join(f"{_px(x)},{_px(y)}" for x, y in points)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,18 +15,60 @@ from markupsafe import Markup
 from pipelines.report.charts import DARK, LIGHT, NARROW_PX, WIDE_PX, png, svg
 from pipelines.report.section import Section, Source
 from pipelines.report.sections import SECTIONS
+from pipelines.report.wording import LANGUAGES, Language, PolicyWords, Wording
+
+# The language that is read, as the page's own; a link ending in #en or #zh chooses one.
+_SCRIPT = """
+const choices = [...document.getElementsByName("language")];
+const tell = () => { document.documentElement.lang = choices.find((each) => each.checked).value; };
+const follow = () => {
+  const linked = choices.find((each) => each.id === `language-${location.hash.slice(1)}`);
+  if (linked) linked.checked = true;
+  tell();
+};
+choices.forEach((each) => each.addEventListener("change", tell));
+addEventListener("hashchange", follow);
+follow();
+"""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A rendered report: the page, and the charts' PNGs by section."""
+    """A rendered report: the page, and its sections in English."""
 
     html: str
-    charts: dict[str, bytes]
+    sections: tuple[Section, ...]
 
 
 @dataclass(frozen=True)
-class _Drawing:
+class Edition:
+    """A page in one language.
+
+    Attributes:
+        say: the language.
+        kicker: what kind of page it is, above the title.
+        sections: in the page's order; their slugs must differ.
+        footer: where the figures come from.
+    """
+
+    say: Wording
+    kicker: str
+    sections: Sequence[Section]
+    footer: str
+
+    @property
+    def language(self) -> Language:
+        """Its code, of which the page's classes and links are made."""
+        return self.say.language
+
+    @property
+    def tag(self) -> str:
+        """Its language tag (BCP 47)."""
+        return self.say("en", "zh-Hans")
+
+
+@dataclass(frozen=True)
+class _Drawings:
     """A chart for a desk and for a phone."""
 
     wide: Markup
@@ -37,31 +81,41 @@ def render(
     *,
     title: str,
     currency: str,
-    reason_descriptions: Mapping[str, str],
+    language: Language,
+    policy: PolicyWords,
 ) -> Page:
     """Render the report of a date; see `write_report`."""
-    source = Source(con, as_of_date, currency, reason_descriptions)
-    sections = [build(source) for build in SECTIONS]
-    html = html_of(
-        sections,
-        title=title,
-        kicker="Winback daily report",
-        as_of_date=as_of_date,
-        footer="Every figure comes from the published database; each section shows the query, ready to be "
-        "run on it.",
+    source = Source(con, as_of_date, currency, policy)
+    editions = [_edition(source.told_in(each)) for each in LANGUAGES]
+    html = page_of(editions, title=title, language=language, as_of_date=as_of_date)
+    return Page(html, tuple(editions[LANGUAGES.index("en")].sections))
+
+
+def _edition(source: Source) -> Edition:
+    say = source.say
+    return Edition(
+        say,
+        kicker=say("Winback daily report", "Winback 每日报告"),
+        sections=[build(source) for build in SECTIONS],
+        footer=say(
+            "Every figure comes from the published database; each section shows the query, ready to be "
+            "run on it.",
+            "所有数字均来自已发布的分析库；每一节都附有查询语句，可直接运行核对。",
+        ),
     )
-    charts = {
-        section.slug: png(section.chart, section.title, f"{title}, {as_of_date.isoformat()}")
-        for section in sections
-        if section.chart is not None
-    }
-    return Page(html, charts)
+
+
+def chart_png(section: Section, subtitle: str, *, width: int = WIDE_PX, scale: int = 2) -> bytes | None:
+    """A section's chart as PNG, under its title; None when it has no chart."""
+    if section.chart is None:
+        return None
+    return png(section.chart, section.title, subtitle, width=width, scale=scale)
 
 
 def html_of(
     sections: Sequence[Section], *, title: str, kicker: str, footer: str, as_of_date: date | None = None
 ) -> str:
-    """A page that needs no other file.
+    """A page in English that needs no other file.
 
     Args:
         sections: in the page's order; their slugs must differ.
@@ -73,9 +127,29 @@ def html_of(
     Raises:
         ValueError: two sections have one slug.
     """
-    slugs = [section.slug for section in sections]
+    edition = Edition(Wording("en"), kicker, sections, footer)
+    return page_of([edition], title=title, language="en", as_of_date=as_of_date)
+
+
+def page_of(
+    editions: Sequence[Edition], *, title: str, language: Language, as_of_date: date | None = None
+) -> str:
+    """A page that needs no other file, in several languages among which its reader chooses.
+
+    Args:
+        editions: the languages; the sections of all have the same slugs, in the same order.
+        title: heading of the page.
+        language: which of them is shown first.
+        as_of_date: the date that all of it is about, if there is one.
+
+    Raises:
+        ValueError: two sections have one slug, or the editions have different ones.
+    """
+    slugs = [section.slug for section in editions[0].sections]
     if repeated := sorted({slug for slug in slugs if slugs.count(slug) > 1}):
         raise ValueError(f"sections of a page have the same slug: {', '.join(repeated)}")
+    if any([section.slug for section in edition.sections] != slugs for edition in editions):
+        raise ValueError("the languages of a page have different sections")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipelines.report"),
         autoescape=True,
@@ -83,23 +157,37 @@ def html_of(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    script = _SCRIPT if len(editions) > 1 else ""
     return environment.get_template("report.html.j2").render(
         title=title,
-        kicker=kicker,
-        footer=footer,
         as_of_date="" if as_of_date is None else as_of_date.isoformat(),
-        sections=sections,
-        drawings={section.slug: _draw(section) for section in sections},
+        editions=editions,
+        first=next(edition for edition in editions if edition.language == language),
+        parts=[
+            [
+                (edition, section, _draw(section))
+                for edition in editions
+                for section in [edition.sections[position]]
+            ]
+            for position in range(len(slugs))
+        ],
         light=LIGHT,
         dark=DARK,
+        script=Markup(script),
+        script_source=_hash_source(script),
     )
 
 
-def _draw(section: Section) -> _Drawing | None:
+def _hash_source(script: str) -> str:
+    """The script as a content security policy names it: no other may run."""
+    if not script:
+        return "'none'"
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def _draw(section: Section) -> _Drawings | None:
     if section.chart is None:
         return None
-    # The renderer escapes the texts it draws.
-    return _Drawing(
-        wide=Markup(svg(section.chart, WIDE_PX, f"{section.slug}-wide")),
-        narrow=Markup(svg(section.chart, NARROW_PX, f"{section.slug}-narrow")),
-    )
+    # The drawing escapes its texts.
+    return _Drawings(*(Markup(svg(section.chart, width)) for width in (WIDE_PX, NARROW_PX)))

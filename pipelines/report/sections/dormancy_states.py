@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 
-from pipelines.report.charts import Canvas, ChartType, state_colours
-from pipelines.report.drawings import Piece, Stack, stack_list
+from pipelines.report.charts import Canvas, Drawing
+from pipelines.report.drawings import Kind, Piece, Stack, stack_list
 from pipelines.report.section import Cell, Column, Row, Section, Source, Table
-from pipelines.report.wording import ASLEEP, STATES, TIERS, counted, money, number, percent, words
+from pipelines.report.wording import ASLEEP, STATES, TIERS, Wording, counted, number, percent
 
 _SQL = """
 select
@@ -25,73 +26,84 @@ order by value_tier, dormancy_state
 
 def build(source: Source) -> Section:
     """Dormancy states of each value tier."""
+    say = source.say
     query = source.bind(_SQL)
     rows = source.rows(query)
-    title = "Who is asleep"
+    head = Section(
+        slug="dormancy",
+        title=say("Who is asleep", "谁在沉睡"),
+        reading=say("No customer's dormancy has been judged on this date.", "当日没有客户的沉睡状态判定。"),
+        query=query,
+        published="kpi.dormancy_overview",
+    )
     if not rows:
-        return Section("dormancy", title, "No customer's dormancy has been judged on this date.", query)
+        return head
+    return replace(
+        head,
+        reading=_reading(source, rows),
+        chart=lambda canvas: _chart(canvas, say, rows),
+        table=_table(say, rows),
+        note=say(
+            "High is the top fifth by net margin in the year before the last purchase, mid the next three "
+            "tenths. A horizon is twice the customer's expected gap between purchases, within the bounds of "
+            "the profile.",
+            "高价值为末次购买前一年净毛利最高的五分之一，中价值为其后的十分之三。展望期为客户预期购买间隔的两倍，"
+            "并受店铺配置的上下限约束。",
+        ),
+    )
+
+
+def state_kinds(say: Wording) -> list[Kind]:
+    """The states with their colours, one hue for each in all charts."""
+    return [Kind(say.name(state), state) for state in STATES]
+
+
+def _reading(source: Source, rows: list[Row]) -> str:
     customers = sum(row["customers"] for row in rows)
     sleepers = [row for row in rows if row["dormancy_state"] in ASLEEP]
     asleep = sum(row["customers"] for row in sleepers)
     dear = [row for row in sleepers if row["value_tier"] == "high"]
-    dear_customers = sum(row["customers"] for row in dear)
-    dear_value = sum((row["expected_value"] for row in dear), Decimal(0))
-    reading = (
-        f"{counted(asleep, 'customer')} of {number(customers)} ({percent(asleep, customers)}) "
-        f"{'is' if asleep == 1 else 'are'} asleep; {number(dear_customers)} of them of high value, with an "
-        f"expected value of {money(dear_value, source.currency)} per horizon."
-    )
-    return Section(
-        slug="dormancy",
-        title=title,
-        reading=reading,
-        query=query,
-        chart=lambda canvas: _chart(canvas, rows),
-        table=_table(rows),
-        note="High is the top fifth by net margin in the year before the last purchase, mid the next three "
-        "tenths. A horizon is twice the customer's expected gap between purchases, within the bounds of the "
-        "profile.",
+    dear_customers = number(sum(row["customers"] for row in dear))
+    dear_value = source.say.money(sum((row["expected_value"] for row in dear), Decimal(0)), source.currency)
+    share = percent(asleep, customers)
+    return source.say(
+        f"{counted(asleep, 'customer')} of {number(customers)} ({share}) {'is' if asleep == 1 else 'are'} "
+        f"asleep; {dear_customers} of them of high value, with an expected value of {dear_value} per "
+        "horizon.",
+        f"{number(customers)} 位客户中有 {number(asleep)} 位（{share}）处于沉睡；其中高价值客户 "
+        f"{dear_customers} 位，展望期内的预期价值为 {dear_value}。",
     )
 
 
-def _chart(canvas: Canvas, rows: list[Row]) -> ChartType:
-    smallest_label_px = 40
+def _chart(canvas: Canvas, say: Wording, rows: list[Row]) -> Drawing:
     totals = _totals(rows)
     stacks = []
     for tier in _tiers(rows):
         by_state = {row["dormancy_state"]: row["customers"] for row in rows if row["value_tier"] == tier}
-        shares = {state: by_state.get(state, 0) / totals[tier] for state in STATES}
-        stacks.append(
-            Stack(
-                f"{words(tier)} value · {counted(totals[tier], 'customer')}",
-                tuple(
-                    Piece(
-                        share,
-                        words(state),
-                        f"{share:.0%}" if share * canvas.inner >= smallest_label_px else "",
-                        f"on_{state}",
-                    )
-                    for state, share in shares.items()
-                ),
-            )
+        pieces = tuple(
+            Piece(share, say.name(state), f"{share:.0%}", f"on_{state}")
+            for state in STATES
+            for share in [by_state.get(state, 0) / totals[tier]]
         )
-    return stack_list(canvas, stacks, state_colours(canvas), bar_px=26)
+        count = say(counted(totals[tier], "customer"), f"{number(totals[tier])} 位客户")
+        stacks.append(Stack(f"{say.tier(tier)} · {count}", pieces))
+    return stack_list(canvas, stacks, state_kinds(say), bar_px=26)
 
 
-def _table(rows: list[Row]) -> Table:
+def _table(say: Wording, rows: list[Row]) -> Table:
     totals = _totals(rows)
     customers = {(row["value_tier"], row["dormancy_state"]): row["customers"] for row in rows}
     tiers = _tiers(rows)
     return Table(
         columns=(
-            Column("State", numeric=False),
-            *(Column(f"{words(tier)} value") for tier in tiers),
-            Column("All"),
-            Column("Share"),
+            Column(say("State", "状态"), numeric=False),
+            *(Column(say.tier(tier)) for tier in tiers),
+            Column(say("All", "合计")),
+            Column(say("Share", "占比")),
         ),
         rows=tuple(
             (
-                Cell(words(state), colour=state),
+                Cell(say.name(state), colour=state),
                 *(number(customers.get((tier, state), 0)) for tier in tiers),
                 number(count := sum(customers.get((tier, state), 0) for tier in tiers)),
                 percent(count, totals.total()),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import altair as alt
-
-from pipelines.report.charts import Canvas, ChartType, data, state_colours
+from pipelines.report.charts import Canvas, Drawing
+from pipelines.report.drawings import Axis, HistogramBar, histogram
 from pipelines.report.section import Column, Row, Section, Source, Table
-from pipelines.report.wording import ASLEEP, DASH, STATES, counted, number, percent, words
+from pipelines.report.sections.dormancy_states import state_kinds
+from pipelines.report.wording import ASLEEP, DASH, STATES, Wording, counted, number, percent
 
 _SQL = """
 with judged as (
@@ -55,29 +55,45 @@ class _Category:
 
 def build(source: Source) -> Section:
     """Days since the last purchase, by dormancy state."""
+    say = source.say
     query = source.bind(_SQL)
     rows = source.rows(query)
-    title = "How long they have been silent"
+    head = Section(
+        slug="silence",
+        title=say("How long they have been silent", "沉默了多久"),
+        reading=say(
+            "Nobody has a kept purchase yet, so nobody's silence can be counted.",
+            "尚无未退货的购买，因此无从计算沉默天数。",
+        ),
+        query=query,
+        published="marts.customer_dormancy",
+    )
     if not rows:
-        return Section(
-            "silence", title, "Nobody has a kept purchase yet, so nobody's silence can be counted.", query
-        )
+        return head
     categories = _categories(rows)
+    return replace(
+        head,
+        reading=_reading(say, rows, categories),
+        chart=lambda canvas: _chart(canvas, say, rows),
+        table=_table(say, categories),
+        note=_note(say, rows),
+    )
+
+
+def _note(say: Wording, rows: list[Row]) -> str:
     bar_days = rows[0]["bar_days"]
     last_from = max(row["from_day"] for row in rows)
     longest = max(row["longest_days"] for row in rows)
-    note = f"Each bar covers {'one day' if bar_days == 1 else f'{bar_days} days'}"
+    last_en = last_zh = ""
     if longest >= last_from + bar_days:
-        note += f"; the last one holds all silences from day {last_from} to day {number(longest)}"
-    return Section(
-        slug="silence",
-        title=title,
-        reading=_reading(rows, categories),
-        query=query,
-        chart=lambda canvas: _chart(canvas, rows),
-        table=_table(categories),
-        note=f"{note}. Whoever came back soon after every purchase sleeps after a shorter silence than "
-        "others, so the states overlap. Small categories are judged together, as all.",
+        last_en = f"; the last one holds all silences from day {last_from} to day {number(longest)}"
+        last_zh = f"，最后一根包含第 {last_from} 至 {number(longest)} 天的全部沉默"
+    days_en = "one day" if bar_days == 1 else f"{bar_days} days"
+    return say(
+        f"Each bar covers {days_en}{last_en}. Whoever came back soon after every purchase sleeps after a "
+        "shorter silence than others, so the states overlap. Small categories are judged together, as all.",
+        f"每根柱子为 {bar_days} 天{last_zh}。以往回购较快的客户，沉默较短即算沉睡，因此各状态会重叠。"
+        "小品类合并判定，记为“全部”。",
     )
 
 
@@ -93,71 +109,38 @@ def _categories(rows: list[Row]) -> list[_Category]:
     return [_Category(name, median, count, asleep[name, median]) for (name, median), count in ranked]
 
 
-def _reading(rows: list[Row], categories: list[_Category]) -> str:
+def _reading(say: Wording, rows: list[Row], categories: list[_Category]) -> str:
     buyers = sum(each.buyers for each in categories)
     asleep = sum(each.asleep for each in categories)
-    return (
-        f"Half of the buyers last bought within {counted(rows[0]['median_days'], 'day')}; "
-        f"the silence of {number(asleep)} of {number(buyers)} ({percent(asleep, buyers)}) means sleep."
+    median, share = rows[0]["median_days"], percent(asleep, buyers)
+    return say(
+        f"Half of the buyers last bought within {counted(median, 'day')}; the silence of {number(asleep)} of "
+        f"{number(buyers)} ({share}) means sleep.",
+        f"半数购买客户在近 {number(median)} 天内有购买；{number(buyers)} 位中有 {number(asleep)} "
+        f"位（{share}）的沉默已属沉睡。",
     )
 
 
-def _chart(canvas: Canvas, rows: list[Row]) -> ChartType:
-    axis_px = 46
-    width = canvas.inner - axis_px - 8
+def _chart(canvas: Canvas, say: Wording, rows: list[Row]) -> Drawing:
     bar_days = rows[0]["bar_days"]
     until = max(row["from_day"] for row in rows) + bar_days
     counts: Counter[tuple[int, str]] = Counter()
     for row in rows:
         counts[row["from_day"], row["dormancy_state"]] += row["buyers"]
     bars = [
-        {
-            "from": from_day,
-            "to": from_day + bar_days,
-            "kind": words(state),
-            "order": STATES.index(state),
-            "buyers": buyers,
-        }
-        for (from_day, state), buyers in sorted(counts.items())
+        HistogramBar(from_day, from_day + bar_days, tuple(counts[from_day, state] for state in STATES))
+        for from_day in sorted({from_day for from_day, _ in counts})
     ]
-    histogram: alt.Chart = (
-        alt.Chart(data(bars))
-        .mark_bar(binSpacing=1)
-        .encode(
-            x=alt.X(
-                "from:Q",
-                bin="binned",
-                scale=alt.Scale(domain=[0, until], nice=False),
-                axis=alt.Axis(
-                    title="Days since the last purchase", grid=False, tickCount=width // 70, format="d"
-                ),
-            ),
-            x2="to:Q",
-            y=alt.Y(
-                "buyers:Q",
-                axis=alt.Axis(
-                    title=None,
-                    domain=False,
-                    ticks=False,
-                    tickCount=4,
-                    minExtent=axis_px - 4,
-                    maxExtent=axis_px - 4,
-                ),
-            ),
-            color=state_colours(canvas),
-            order="order:Q",
-        )
-        .properties(width=width, height=240)
-    )
-    return histogram
+    axis = Axis(say("Days since the last purchase", "距上次购买的天数"), (0, until), ",.0f")
+    return histogram(canvas, bars, state_kinds(say), axis)
 
 
-def _table(categories: list[_Category]) -> Table:
+def _table(say: Wording, categories: list[_Category]) -> Table:
     listed = categories if len(categories) <= _LISTED + 1 else categories[:_LISTED]
     others = categories[len(listed) :]
     rows = [
         (
-            each.name,
+            say.category(each.name),
             number(each.buyers),
             number(each.median_days),
             number(each.asleep),
@@ -167,16 +150,15 @@ def _table(categories: list[_Category]) -> Table:
     ]
     if others:
         buyers, asleep = sum(each.buyers for each in others), sum(each.asleep for each in others)
-        rows.append(
-            (f"{len(others)} others", number(buyers), DASH, number(asleep), percent(asleep, buyers)),
-        )
+        rest = say(f"{len(others)} others", f"其他 {len(others)} 个品类")
+        rows.append((rest, number(buyers), DASH, number(asleep), percent(asleep, buyers)))
     return Table(
         columns=(
-            Column("Category", numeric=False),
-            Column("Buyers"),
-            Column("Median days silent"),
-            Column("Asleep"),
-            Column("Share"),
+            Column(say("Category", "品类"), numeric=False),
+            Column(say("Buyers", "购买客户")),
+            Column(say("Median days silent", "沉默天数中位数")),
+            Column(say("Asleep", "沉睡")),
+            Column(say("Share", "占比")),
         ),
         rows=tuple(rows),
     )

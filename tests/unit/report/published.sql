@@ -209,6 +209,23 @@ select as_of_date, dormancy_state, value_tier, count(*) as customers, sum(expect
 from marts.customer_dormancy
 group by all;
 
+-- Earlier dates and a later one: the fewer days have passed, the more are awake.
+insert into kpi.dormancy_overview by name
+select
+    days.as_of_date,
+    overview.dormancy_state,
+    overview.value_tier,
+    cast(round(overview.customers * case
+        when overview.dormancy_state in ('active', 'cooling') then 1 + days.weeks_before / 20.0
+        else 1 - days.weeks_before / 20.0
+    end) as bigint) as customers,
+    overview.expected_value
+from kpi.dormancy_overview as overview
+cross join (values
+    (date '2024-04-30', 9), (date '2024-05-31', 4), (date '2024-06-10', 3), (date '2024-06-20', 1), (date '2024-07-01', 0)
+) as days (as_of_date, weeks_before);
+
+-- The month before the date, the date itself, and days that are none of its month's.
 insert into marts.segment_movement by name
 select * from (values
     ('c0001', 'dormancy_state', 'active', 'cooling', date '2024-06-30'),
@@ -217,15 +234,243 @@ select * from (values
     ('c0004', 'dormancy_state', 'dormant', 'active', date '2024-06-30'),
     ('c0005', 'dormancy_state', null, 'active', date '2024-06-30'),
     ('c0002', 'guide_class', 'important_value', 'important_development', date '2024-06-30'),
-    ('c0006', 'dormancy_state', 'lost', 'active', date '2024-06-29')
+    ('c0006', 'dormancy_state', 'lost', 'active', date '2024-06-29'),
+    -- Twice, and there and back.
+    ('c0003', 'dormancy_state', 'active', 'cooling', date '2024-06-10'),
+    ('c0007', 'dormancy_state', 'active', 'cooling', date '2024-06-02'),
+    ('c0007', 'dormancy_state', 'cooling', 'active', date '2024-06-20'),
+    ('c0008', 'dormancy_state', 'dormant', 'deep_dormant', date '2024-06-01'),
+    ('c0009', 'dormancy_state', 'dormant', 'deep_dormant', date '2024-05-31'),
+    ('c0010', 'dormancy_state', 'dormant', 'deep_dormant', date '2024-07-01'),
+    ('c0011', 'guide_class', null, 'general', date '2024-06-15'),
+    ('c0012', 'guide_class', null, 'general', date '2024-06-16'),
+    ('c0013', 'guide_class', 'general', 'important_retention', date '2024-06-17')
 ) as rows (customer_id, scheme, from_segment, to_segment, moved_on);
+
+-- Own recalls of May to July and of the year before, and another tool's campaigns, the second of them after the date.
+insert into kpi.recall_outcome by name
+select
+    *,
+    date_trunc('month', as_of_date)::date as period_start,
+    contact_cost + incentive_cost as cost,
+    responded / nullif(delivered, 0) as response_rate,
+    woken / nullif(targeted, 0) as wake_up_rate,
+    converted / nullif(targeted, 0) as conversion_rate,
+    (revenue / nullif(orders, 0))::decimal(18, 2) as average_order_value,
+    (margin - contact_cost - incentive_cost)::double / nullif(contact_cost + incentive_cost, 0)::double as roi,
+    unsubscribed / nullif(delivered, 0) as unsubscribe_rate
+from (
+    select
+        *,
+        targeted as sent,
+        (targeted * 0.95)::bigint as delivered,
+        (targeted * 0.3)::bigint as opened,
+        (targeted * 0.08)::bigint as clicked,
+        (targeted * 0.09)::bigint as responded,
+        (targeted * 0.12)::bigint as woken,
+        (targeted * 0.07)::bigint as converted,
+        (targeted * 0.08)::bigint as orders,
+        (targeted * 9.5)::decimal(18, 2) as revenue,
+        (targeted * 3.8)::decimal(18, 2) as margin,
+        case when channel = 'push' and offer_id is null then 0 else targeted * 0.2 end::decimal(18, 2) as contact_cost,
+        case when offer_id is null then 0 else targeted * 0.7 end::decimal(18, 2) as incentive_cost,
+        (targeted * 0.01)::bigint as unsubscribed,
+        0 as complained
+    from (
+        select
+            days.as_of_date,
+            'win_back_general_' || strftime(days.as_of_date, '%Y_%m') as campaign_id,
+            'win_back_general' as journey,
+            1 as step,
+            'big_promotion' as template_id,
+            'general' as guide_class,
+            'bad_experience' as dormancy_reason,
+            'low' as value_tier,
+            ways.channel,
+            ways.offer_id,
+            (200 * ways.weight)::bigint as targeted,
+            days.as_of_date < date '2024-06-01' as matured
+        from (values
+            (date '2023-12-20'), (date '2024-05-20'), (date '2024-05-31'), (date '2024-06-10'), (date '2024-06-30'),
+            (date '2024-07-01')
+        ) as days (as_of_date)
+        cross join (values
+            ('email', 'spend_save', 4), ('sms', 'spend_save', 2), ('push', null, 3), ('phone', 'limited_15', 1)
+        ) as ways (channel, offer_id, weight)
+        union all
+        -- A greeting goes to who is awake.
+        select
+            date '2024-06-20' as as_of_date, 'birthday_2024_06' as campaign_id, 'birthday' as journey, 1 as step,
+            'birthday' as template_id, 'general' as guide_class, null as dormancy_reason, 'low' as value_tier,
+            'email' as channel, 'birthday_gift' as offer_id, 100 as targeted, false as matured
+        union all
+        select
+            as_of_date, campaign_id, null as journey, null as step, null as template_id, null as guide_class,
+            null as dormancy_reason, null as value_tier, 'email' as channel, null as offer_id, 400 as targeted,
+            true as matured
+        from (values (date '2024-06-05', 'spring_mailing'), (date '2024-07-05', 'summer_mailing'))
+            as others (as_of_date, campaign_id)
+    )
+);
+
+-- Own recalls of the year with every verdict, the sums that a sensitivity row has besides, the month's and others'.
+insert into kpi.incrementality by name
+select
+    * exclude (width),
+    lift / 1.96 as std_error,
+    lift - width as ci_low,
+    lift + width as ci_high,
+    0.5 as srm_p_value,
+    date '2024-07-30' as matured_on,
+    date '2024-06-30' as measured_on,
+    30 as window_days
+from (
+    select
+        campaign_id,
+        'treated' as arm,
+        control_arm,
+        segment_dim,
+        segment,
+        metrics.metric,
+        method,
+        treated,
+        holdout,
+        case when verdict = 'too_early' then null when metrics.metric = 'net_margin' then 1.9 else 0.08 * metrics.scale + effect end
+            as treated_rate,
+        case when verdict = 'too_early' then null when metrics.metric = 'net_margin' then 1.4 else 0.08 * metrics.scale end
+            as holdout_rate,
+        case when verdict = 'too_early' then null when metrics.metric = 'net_margin' then 0.5 else effect * metrics.scale end
+            as lift,
+        case when verdict = 'too_early' then null else width end as width,
+        case when verdict = 'too_small_to_tell' then 2.5 * width end as minimum_detectable_effect,
+        case when verdict = 'too_early' then null else treated * 1.1 end::decimal(18, 2) as incremental_revenue,
+        case when verdict = 'too_early' then null else 20 * effect end as incremental_roi,
+        verdict
+    from (values
+        ('recall_2024', 'holdout', 'all', 'all', 'always_valid', 5200, 590, 0.021, 0.012, 'effective'),
+        ('recall_2024', 'universal_control', 'all', 'all', 'always_valid', 5200, 210, 0.025, 0.03, 'too_small_to_tell'),
+        ('recall_2024', 'holdout', 'all', 'all', 'always_valid_without_merged', 5100, 580, 0.9, 0.012, 'effective'),
+        ('recall_2024', 'holdout', 'dormancy_reason', 'bad_experience', 'always_valid', 900, 100, 0.055, 0.03, 'effective'),
+        ('recall_2024', 'holdout', 'dormancy_reason', 'unknown', 'always_valid', 2600, 300, 0.004, 0.02, 'no_effect_seen'),
+        ('recall_2024', 'holdout', 'dormancy_reason', 'communication_overload', 'always_valid', 300, 40, -0.06, 0.04, 'harmful'),
+        ('recall_2024', 'holdout', 'dormancy_reason', 'brand_fade', 'always_valid', 0, 0, 0.0, 0.0, 'too_early'),
+        ('recall_2024', 'holdout', 'guide_class', 'general', 'always_valid', 3200, 350, 0.018, 0.015, 'effective'),
+        ('recall_2024', 'holdout', 'guide_class', 'important_value', 'always_valid', 120, 11, 0.05, 0.16, 'too_small_to_tell'),
+        ('recall_2024', 'holdout', 'guide_class', 'none', 'always_valid', 700, 80, 0.03, 0.04, 'invalid_split'),
+        ('recall_2024', 'holdout', 'value_tier', 'high', 'always_valid', 600, 70, 0.03, 0.05, 'too_small_to_tell'),
+        ('recall_2024', 'holdout', 'value_tier', 'low', 'always_valid', 4600, 520, 0.02, 0.013, 'effective'),
+        ('recall_2024', 'holdout', 'channel', 'email', 'always_valid', 2400, 270, 0.015, 0.014, 'effective'),
+        ('recall_2024', 'holdout', 'channel', 'sms', 'always_valid', 1300, 150, 0.03, 0.02, 'effective'),
+        ('recall_2024', 'holdout', 'channel', 'push', 'always_valid', 1400, 160, 0.01, 0.02, 'too_early'),
+        ('recall_2024', 'holdout', 'offer_id', 'spend_save', 'always_valid', 3700, 420, 0.022, 0.014, 'effective'),
+        ('recall_2024', 'holdout', 'offer_id', null, 'always_valid', 1400, 160, 0.01, 0.02, 'invalid_split'),
+        ('recall_2024_06', 'holdout', 'all', 'all', 'newcombe_wilson', 2100, 230, 0.7, 0.02, 'too_early'),
+        ('recall_2023', 'holdout', 'all', 'all', 'always_valid', 900, 90, 0.7, 0.03, 'effective'),
+        ('spring_mailing', 'control', 'all', 'all', 'newcombe_wilson', 360, 40, 0.013, 0.05, 'too_small_to_tell'),
+        ('summer_mailing', 'control', 'all', 'all', 'newcombe_wilson', 360, 40, 0.7, 0.05, 'effective')
+    ) as effects (campaign_id, control_arm, segment_dim, segment, method, treated, holdout, effect, width, verdict)
+    cross join (values ('conversion', 1.0), ('wake_up', 1.6), ('net_margin', 1.0)) as metrics (metric, scale)
+);
+
+insert into kpi.redormancy by name
+select
+    month::date as cohort,
+    woken_by,
+    woken,
+    (woken * again)::bigint as asleep_again,
+    case when again > 0 then 60.5 end as median_days,
+    case when again > 0 and woken_by = 'recall' then 0.4 end as same_reason_share,
+    (woken * 33)::decimal(18, 2) as net_revenue
+from generate_series(timestamp '2023-05-01', timestamp '2024-07-01', interval 1 month) as months (month)
+cross join (values ('recall', 40, 0.1), ('own_accord', 100, 0.25)) as woken (woken_by, woken, most)
+cross join lateral (
+    select case when month < timestamp '2024-05-01' then most * datediff('month', month, timestamp '2024-06-01') / 6 else 0 end
+        as again
+) as shares;
+
+insert into kpi.cohort_retention by name
+select
+    cohort::date as cohort_month,
+    months.month,
+    100 + datediff('month', timestamp '2022-01-01', cohort) as customers,
+    case months.month
+        when 0 then 100 + datediff('month', timestamp '2022-01-01', cohort)
+        else round(45 / sqrt(months.month) + spread(months.month * 50 + month(cohort), 7) * 6)
+    end::bigint as active,
+    (900 - 20 * months.month)::decimal(18, 2) as net_revenue
+from generate_series(timestamp '2022-09-01', timestamp '2024-07-01', interval 1 month) as cohorts (cohort)
+cross join range(0, 24) as months (month)
+where cohort + to_months(months.month::integer) <= timestamp '2024-07-01';
+
+insert into kpi.channel_preference by name
+select
+    *,
+    greatest(smoothed_rate - 0.02, 0) as low,
+    smoothed_rate + 0.025 as high
+from (
+    select
+        'guide_class' as segment_dim,
+        segment,
+        channel,
+        offer_kind,
+        touches,
+        (touches * rate)::bigint as responses,
+        rate * 0.8 + 0.006 as smoothed_rate
+    from (values
+        ('important_value', 'phone', 'none', 60, 0.31), ('important_value', 'email', 'free_service', 240, 0.11),
+        ('important_value', 'sms', 'gift', 90, 0.07), ('important_value', 'push', 'none', 220, 0.04),
+        ('important_value', 'crm', 'none', 30, 0.02), ('important_value', 'social_dm', 'gift', 12, 0.33),
+        ('important_development', 'email', 'percent', 310, 0.06), ('important_development', 'sms', 'percent', 150, 0.08),
+        ('general', 'email', 'spend_and_save', 1900, 0.031), ('general', 'push', 'spend_and_save', 1200, 0.022),
+        ('none', 'email', 'amount', 400, 0.027)
+    ) as ways (segment, channel, offer_kind, touches, rate)
+);
+
+insert into kpi.channel_preference by name
+select
+    'journey' as segment_dim,
+    segment,
+    channel,
+    offer_kind,
+    episodes as touches,
+    (episodes * 0.05)::bigint as responses,
+    0.05 as smoothed_rate,
+    0.04 as low,
+    0.06 as high,
+    episodes,
+    holdouts,
+    lift,
+    lift - width as lift_low,
+    lift + width as lift_high
+from (values
+    ('win_back_general', 'email', 'spend_and_save', 1800, 200, 0.018, 0.012),
+    ('win_back_general', 'sms', 'spend_and_save', 700, 80, 0.031, 0.02),
+    ('win_back_general', 'push', 'none', 900, 100, 0.006, 0.015),
+    ('win_back_general', 'crm', 'none', 9, 1, 0.02, 0.3),
+    ('repair', 'email', 'free_service', 500, 55, 0.052, 0.025),
+    ('ask', 'phone', 'none', 90, 10, 0.028, 0.05)
+) as ways (segment, channel, offer_kind, episodes, holdouts, lift, width);
+
+insert into kpi.target by name
+select
+    date '2024-06-30' as measured_on,
+    *
+from (values
+    ('wake_up_rate', 'at_least', 0.10, 0.12, true, 90, 'Woken of those targeted', '唤醒人数占目标人数'),
+    ('response_rate', 'at_least', 0.12, 0.0947, false, 90, 'Responded of those delivered', '响应人数占送达人数'),
+    ('conversion_rate', 'at_least', 0.05, 0.07, true, 90, 'Bought of those targeted', '购买人数占目标人数'),
+    ('average_order_value', 'at_least', 110.0, 118.75, true, 90, 'Net revenue per order', '每单净收入'),
+    ('roi', 'at_least', 1.0, 2.4, true, 90, 'Margin less cost, over cost', '毛利减成本，除以成本'),
+    ('unsubscribe_rate', 'at_most', 0.01, 0.0105, false, 90, 'Unsubscribed of those delivered', '退订人数占送达人数'),
+    ('redormancy_share', 'at_most', 0.4, null, null, 180, 'Asleep again of those woken', '再次沉睡人数占唤醒人数')
+) as rows (metric, direction, target, actual, met, period_days, description, description_zh);
 
 insert into activation.recall_decision by name
 select
     date '2024-06-30' as as_of_date,
     customer_id,
     case reason_code
-        when 'recall' then 'send' when 'holdout' then 'holdout' when 'recalled_recently' then 'deferred'
+        when 'recall' then 'send' when 'holdout' then 'holdout' when 'frequency_cap' then 'deferred'
         when 'not_reachable' then 'suppressed' else 'no_action'
     end as decision,
     reason_code,
@@ -238,7 +483,7 @@ from (
             when dormancy_state = 'active' then 'awake'
             when dormancy_state in ('cooling', 'lost') then dormancy_state
             when i % 10 = 3 then 'holdout'
-            when i % 3 = 0 then 'recalled_recently'
+            when i % 3 = 0 then 'frequency_cap'
             else 'recall'
         end as reason_code
     from shop

@@ -5,32 +5,15 @@ from datetime import date
 
 import duckdb
 import pytest
+from reading import AS_OF_DATE, first_notes, section_of, sections_of, texts
 
-from pipelines.report.charts import LIGHT, NARROW_PX, WIDE_PX, Canvas
-from pipelines.report.section import Cell, Section, Source
-from pipelines.report.sections import SECTIONS
-
-AS_OF_DATE = date(2024, 6, 30)
-
-
-def _sections(con: duckdb.DuckDBPyConnection) -> dict[str, Section]:
-    source = Source(con, AS_OF_DATE, "GBP", {})
-    return {section.slug: section for section in (build(source) for build in SECTIONS)}
-
-
-def _texts(section: Section) -> list[list[str]]:
-    assert section.table is not None
-    return [[cell.text if isinstance(cell, Cell) else cell for cell in row] for row in section.table.rows]
-
-
-def _notes(section: Section) -> list[str]:
-    assert section.table is not None
-    return [row[0].note for row in section.table.rows if isinstance(row[0], Cell)]
+from pipelines.report.charts import NARROW_PX, Canvas
+from pipelines.report.section import Section
 
 
 @pytest.fixture(scope="module")
 def sections(shop: duckdb.DuckDBPyConnection) -> dict[str, Section]:
-    return _sections(shop)
+    return sections_of(shop)
 
 
 def test_headline(shop: duckdb.DuckDBPyConnection, sections: dict[str, Section]) -> None:
@@ -62,28 +45,28 @@ def test_net_revenue_is_of_365_days(changed_shop: duckdb.DuckDBPyConnection) -> 
         ) as rows (day, amount)
         """
     )
-    tiles = {tile.label: tile.value for tile in _sections(changed_shop)["headline"].tiles}
+    tiles = {tile.label: tile.value for tile in section_of(changed_shop, "headline").tiles}
     assert tiles["Net revenue"] == "1,200"
 
 
 def test_parts_add_up_to_the_whole(sections: dict[str, Section]) -> None:
     def total(slug: str, column: int) -> int:
-        return sum(int(row[column].replace(",", "")) for row in _texts(sections[slug]))
+        return sum(int(row[column].replace(",", "")) for row in texts(sections[slug]))
 
     assert total("classes", 1) == total("rfm", 1) == total("silence", 1) == 540
     assert total("decisions", 1) == total("dormancy", 4) == total("own_x", 1) == 600
-    asleep = sum(int(row[4]) for row in _texts(sections["dormancy"])[2:])
+    asleep = sum(int(row[4]) for row in texts(sections["dormancy"])[2:])
     assert total("reasons", 4) == sum(total("reasons", column) for column in (1, 2, 3)) == asleep
 
 
 def test_only_the_fit_of_the_date_counts(sections: dict[str, Section]) -> None:
-    assert _texts(sections["evidence"]) == [
+    assert texts(sections["evidence"]) == [
         ["all", "54", "0.740", "0.770", "–", "67.0%", "33.0%"],
         ["Bakery", "216", "0.700", "0.750", "60.0%", "65.0%", "35.0%"],
         ["Coffee & tea", "162", "–", "–", "–", "–", "–"],
         ["<script>alert(1)</script>", "108", "0.720", "0.710", "62.0%", "61.0%", "38.0%"],
     ]
-    assert _notes(sections["evidence"]) == [
+    assert first_notes(sections["evidence"]) == [
         "model, k = 1",
         "model, k = 2",
         "best X, 35 days; not evaluated",
@@ -100,7 +83,7 @@ def test_evidence_says_what_won(sections: dict[str, Section]) -> None:
 
 
 def test_calibration_pools_dates_and_leaves_out_categories(sections: dict[str, Section]) -> None:
-    rows = _texts(sections["calibration"])
+    rows = texts(sections["calibration"])
     assert len(rows) == 10
     assert rows[4] == ["5", "41.7%", "40.7%", "100", "41.7%", "40.7%", "100"]
     assert "from 2024-02-25 to 2024-04-25" in sections["calibration"].note
@@ -108,7 +91,8 @@ def test_calibration_pools_dates_and_leaves_out_categories(sections: dict[str, S
 
 def test_own_x_by_category_and_kind(sections: dict[str, Section]) -> None:
     rows = [
-        [note, *row] for note, row in zip(_notes(sections["own_x"]), _texts(sections["own_x"]), strict=True)
+        [note, *row]
+        for note, row in zip(first_notes(sections["own_x"]), texts(sections["own_x"]), strict=True)
     ]
     assert ["Coffee & tea", "Repeaters", "86", "35", "35", "35"] in rows
     assert rows[-1] == ["Never bought", "Registered", "60", "90", "90", "90"]
@@ -123,17 +107,17 @@ def test_small_categories_share_the_rest_of_own_x(changed_shop: duckdb.DuckDBPyC
         where customer_kind = 'buyer'
         """
     )
-    section = _sections(changed_shop)["own_x"]
-    assert len(set(_notes(section))) == 8 + 2
-    assert {"Other categories", "Never bought"} < set(_notes(section))
-    assert sum(int(row[1]) for row in _texts(section)) == 600
+    section = section_of(changed_shop, "own_x")
+    assert len(set(first_notes(section))) == 8 + 2
+    assert {"Other categories", "Never bought"} < set(first_notes(section))
+    assert sum(int(row[1]) for row in texts(section)) == 600
 
 
 def test_reasons_with_the_facts_behind_them(
     shop: duckdb.DuckDBPyConnection, sections: dict[str, Section]
 ) -> None:
     section = sections["reasons"]
-    names = [row[0] for row in _texts(section)]
+    names = [row[0] for row in texts(section)]
     assert names == ["Bad experience", "Price competition", "Communication overload", "Unknown"]
     [(returned,)] = shop.sql(
         """
@@ -141,7 +125,7 @@ def test_reasons_with_the_facts_behind_them(
         from marts.dormancy_reason where reason = 'bad_experience'
         """
     ).fetchall()
-    assert _notes(section) == [
+    assert first_notes(section) == [
         f"complaint 100%, return {returned:.0%}",
         "coupon order 100%",
         "messages in 28 days 100%",
@@ -150,14 +134,84 @@ def test_reasons_with_the_facts_behind_them(
     assert "brand fade" not in section.reading.lower()
 
 
-def test_movement_of_the_date(sections: dict[str, Section]) -> None:
-    assert sections["movement"].reading == "1 customer fell asleep and 1 woke; 1 changed class."
-    assert ["New", "Active", "1"] in _texts(sections["movement"])
-    assert all("Lost" not in row for row in _texts(sections["movement"])), "of the day before"
+def test_movement_between_states(sections: dict[str, Section]) -> None:
+    section = sections["state_movement"]
+    assert section.reading == ("In 30 days 1 customer fell asleep and 2 woke; since the day before 1 and 1.")
+    assert texts(section) == [
+        ["Active", "Cooling", "2", "2"],
+        ["Dormant", "Active", "1", "1"],
+        ["New", "Active", "1", "1"],
+        ["Active", "Dormant", "1", "–"],
+        ["Dormant", "Deep dormant", "1", "–"],
+        ["Lost", "Active", "1", "–"],
+        ["Cooling", "Dormant", "–", "1"],
+    ]
+
+
+def test_movement_between_classes(sections: dict[str, Section]) -> None:
+    section = sections["class_movement"]
+    assert section.reading == (
+        "In 30 days 4 buyers changed class, 1 since the day before; most often New → General (2)."
+    )
+    assert texts(section)[0] == ["New", "General", "2", "–"]
+    assert len(texts(section)) == 3
+
+
+def test_movement_counts_each_customer_once(
+    shop: duckdb.DuckDBPyConnection, sections: dict[str, Section]
+) -> None:
+    moved = shop.sql(
+        """
+        select count(distinct customer_id) from marts.segment_movement
+        where scheme = 'dormancy_state' and moved_on between date '2024-06-01' and date '2024-06-30'
+        """
+    ).fetchall()
+    came_back = 1
+    counted = sum(int(row[2]) for row in texts(sections["state_movement"]) if row[2] != "–")
+    assert [(counted + came_back,)] == moved
+
+
+def test_long_movement_tables_are_cut(changed_shop: duckdb.DuckDBPyConnection) -> None:
+    changed_shop.execute(
+        """
+        insert into marts.segment_movement by name
+        select
+            'd' || a || b as customer_id, 'guide_class' as scheme, 'a' || a as from_segment,
+            'b' || b as to_segment, date '2024-06-20' as moved_on
+        from range(5) as x (a) cross join range(5) as y (b)
+        """
+    )
+    rows = texts(section_of(changed_shop, "class_movement"))
+    assert len(rows) == 15
+    assert rows[-1][0] == "14 other ways"
+    assert sum(int(row[2]) for row in rows) == 4 + 25
+
+
+def test_trend_until_the_date(shop: duckdb.DuckDBPyConnection, sections: dict[str, Section]) -> None:
+    section = sections["trend"]
+    assert section.table is not None
+    assert [column.title for column in section.table.columns][1:3] == ["2024-04-30", "2024-06-30"]
+    [(asleep, customers)] = shop.sql(
+        """
+        select sum(customers) filter (where dormancy_state not in ('active', 'cooling')), sum(customers)
+        from kpi.dormancy_overview where as_of_date = '2024-04-30'
+        """
+    ).fetchall()
+    assert f"are asleep on 2024-06-30, {asleep / customers:.1%} were on 2024-04-30" in section.reading
+    active, *_ = texts(section)
+    assert active[:3] == ["Active", "343", "237"]
+
+
+def test_trend_of_one_date(changed_shop: duckdb.DuckDBPyConnection) -> None:
+    section = section_of(changed_shop, "trend", date(2024, 4, 30))
+    assert section.reading == (
+        "2024-04-30 is the only date that has been judged, so there is no change to show yet."
+    )
+    assert section.chart is None
 
 
 def test_only_current_ingestions_count(sections: dict[str, Section]) -> None:
-    assert _texts(sections["ingestions"]) == [
+    assert texts(sections["ingestions"]) == [
         ["pos_sales", "120,000", "119,000", "300", "700"],
         ["products", "900", "900", "–", "–"],
     ]
@@ -165,7 +219,7 @@ def test_only_current_ingestions_count(sections: dict[str, Section]) -> None:
 
 def test_gates_of_the_date(sections: dict[str, Section]) -> None:
     assert sections["gates"].reading == "1 of 4 suites did not pass."
-    assert _texts(sections["gates"]) == [
+    assert texts(sections["gates"]) == [
         ["Raw", "1", "6", "✓ passed"],
         ["Core", "1", "9", "✓ passed"],
         ["Marts", "1", "8", "✓ passed"],
@@ -185,11 +239,12 @@ def test_gates_of_the_date(sections: dict[str, Section]) -> None:
             "customers would be recalled",
         ),
         ("update activation.recall_decision set decision = 'send'", "decisions", "nobody else is left out"),
-        ("delete from marts.segment_movement", "movement", "Nobody changed state or class"),
+        ("delete from marts.segment_movement", "state_movement", "Nobody's dormancy state has changed"),
+        ("delete from marts.segment_movement", "class_movement", "Nobody's class has changed"),
         (
-            "delete from marts.segment_movement where scheme = 'dormancy_state'",
-            "movement",
-            "0 customers fell",
+            "update marts.segment_movement set to_segment = null where customer_id = 'c0003'",
+            "state_movement",
+            "0 customers fell asleep and 2 woke",
         ),
         ("update marts.customer_rfm set monetary = -5", "classes", "net revenue is not positive"),
         ("update marts.customer_rfm set monetary = 0", "classes", "net revenue is not positive"),
@@ -266,31 +321,31 @@ def test_gates_of_the_date(sections: dict[str, Section]) -> None:
 )
 def test_unusual_tables(changed_shop: duckdb.DuckDBPyConnection, change: str, slug: str, says: str) -> None:
     changed_shop.execute(change)
-    section = _sections(changed_shop)[slug]
+    section = section_of(changed_shop, slug)
     assert says in section.reading
     if section.chart is not None:
-        assert section.chart(Canvas(NARROW_PX, LIGHT, chinese=True)).to_dict()
+        assert section.chart(Canvas(NARROW_PX)).marks
 
 
 def test_evidence_that_is_not_kept_is_not_missed(changed_shop: duckdb.DuckDBPyConnection) -> None:
     changed_shop.execute("delete from marts.dormancy_reason")
-    section = _sections(changed_shop)["reasons"]
+    section = section_of(changed_shop, "reasons")
     assert "No evidence is kept for this date" in section.note
-    assert not any(_notes(section))
+    assert not any(first_notes(section))
 
 
 @pytest.mark.parametrize("column", ["auc", "precision_at_equal_count", "false_flag_rate"])
 def test_figures_that_could_not_be_measured(changed_shop: duckdb.DuckDBPyConnection, column: str) -> None:
     changed_shop.execute(f"update marts.dormancy_model_evaluation set {column} = null")
-    section = _sections(changed_shop)["evidence"]
-    said = " ".join([section.reading, section.note, *(text for row in _texts(section) for text in row)])
+    section = section_of(changed_shop, "evidence")
+    said = " ".join([section.reading, section.note, *(text for row in texts(section) for text in row)])
     assert not re.search(r"\b(?:nan|None|null|inf)\b", said)
 
 
 def test_a_refit_explains_movement(changed_shop: duckdb.DuckDBPyConnection) -> None:
-    assert "fitted anew" not in _sections(changed_shop)["movement"].note
-    changed_shop.execute(f"update marts.dormancy_model set fitted_on = date '{AS_OF_DATE}'")
-    assert "fitted anew" in _sections(changed_shop)["movement"].note
+    assert "fitted anew" in section_of(changed_shop, "state_movement").note
+    changed_shop.execute(f"update marts.dormancy_model set fitted_on = date '{AS_OF_DATE}' - 30")
+    assert "fitted anew" not in section_of(changed_shop, "state_movement").note
 
 
 def test_long_category_tables_are_cut(changed_shop: duckdb.DuckDBPyConnection) -> None:
@@ -301,15 +356,7 @@ def test_long_category_tables_are_cut(changed_shop: duckdb.DuckDBPyConnection) -
         where customer_kind = 'buyer'
         """
     )
-    rows = _texts(_sections(changed_shop)["silence"])
+    rows = texts(section_of(changed_shop, "silence"))
     assert len(rows) == 16
     assert rows[-1][0] == "85 others"
     assert sum(int(row[1]) for row in rows) == 540
-
-
-def test_every_chart_is_what_the_schema_of_the_charts_allows(sections: dict[str, Section]) -> None:
-    drawn = [section.chart for section in sections.values() if section.chart is not None]
-    assert len(drawn) > 8
-    for chart in drawn:
-        for width in (WIDE_PX, NARROW_PX):
-            assert chart(Canvas(width, LIGHT, chinese=True)).to_dict(validate=True)
