@@ -203,10 +203,22 @@ def test_cost_and_return(shop: duckdb.DuckDBPyConnection, sections: dict[str, Se
 
 
 def test_cost_of_another_tool(changed_shop: duckdb.DuckDBPyConnection) -> None:
-    changed_shop.execute("delete from kpi.recall_outcome where journey is not null")
+    changed_shop.execute(
+        """
+        delete from kpi.recall_outcome where journey is not null;
+        insert into kpi.recall_outcome by name
+        select * replace ('winter_mailing' as campaign_id, date '2024-01-05' as as_of_date)
+        from kpi.recall_outcome where campaign_id = 'spring_mailing'
+        """
+    )
     section = section_of(changed_shop, "cost")
     assert section.reading.startswith("The campaign spring_mailing cost GBP 80 ")
     assert [row[0] for row in texts(section)] == ["All", "E-mail", "No offer"]
+
+
+def test_return_is_judged_by_margin(changed_shop: duckdb.DuckDBPyConnection) -> None:
+    changed_shop.execute("update kpi.incrementality set verdict = 'harmful' where metric = 'net_margin'")
+    assert {row[-1] for row in notes(section_of(changed_shop, "cost")) if row[-1]} == {"harmful"}
 
 
 def test_learned_lift(sections: dict[str, Section]) -> None:
