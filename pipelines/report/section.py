@@ -13,6 +13,12 @@ from pipelines.report.wording import Language, PolicyWords, Wording, capital
 
 Row: TypeAlias = dict[str, Any]
 
+_NO_SEGMENT = {
+    ("guide_class", "none"): ("Never bought", "从未购买"),
+    ("guide_class", "unknown"): ("Class not known", "分层未知"),
+    ("channel", "unknown"): ("Channel not known", "渠道未知"),
+}
+
 
 @dataclass(frozen=True)
 class Source:
@@ -62,15 +68,10 @@ class Source:
 
     def segment(self, dimension: str, segment: str) -> str:
         """The name of a segment of a dimension, as the tables of measurement have them."""
-        if dimension == "offer_id":
-            return self.offer(segment)
-        if dimension == "journey":
-            return self.journey(segment)
-        if dimension == "value_tier":
-            return self.say.tier(segment)
-        if segment == "none":
-            return self.say("None of them", "不属于任何一类")
-        return self.say.name(segment)
+        if (dimension, segment) in _NO_SEGMENT:
+            return self.say(*_NO_SEGMENT[dimension, segment])
+        names = {"offer_id": self.offer, "journey": self.journey, "value_tier": self.say.tier}
+        return names.get(dimension, self.say.name)(segment)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ _IRREGULAR_EN = {
     "roi": "Return on investment",
     "redormancy_share": "Asleep again",
     "conversion": "Purchase",
+    "other": "Another offer",
     "wake_up_rate": "Wake-up rate",
     "treated": "Recalled",
 }
@@ -151,6 +152,7 @@ _NAMES_ZH = {
     "free_service": "免费服务",
     "tier_upgrade": "会员升级",
     "referral": "邀请好友",
+    "other": "其他优惠",
     # What recalls are measured by.
     "wake_up_rate": "唤醒率",
     "response_rate": "响应率",
@@ -243,7 +245,7 @@ class Wording:
 
     def within(self, code: str) -> str:
         """A code's name within a sentence."""
-        return self(_lowered(words(code)), _NAMES_ZH.get(code, code))
+        return self(uncapital(words(code)), _NAMES_ZH.get(code, code))
 
     def tier(self, tier: str) -> str:
         """A tier of historical value: `High value`."""
@@ -307,6 +309,12 @@ def capital(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
+def uncapital(text: str) -> str:
+    """A name as it stands within an English sentence; an abbreviation stays."""
+    is_abbreviation = text[:2].isalpha() and text[:2].isupper()
+    return text if is_abbreviation else f"{text[:1].lower()}{text[1:]}"
+
+
 def number(value: int) -> str:
     """1234567 as `1,234,567`."""
     return f"{value:,}"
@@ -344,8 +352,3 @@ def ratio(part: int | Decimal, whole: int | Decimal) -> float | None:
 def percent(part: int | Decimal, whole: int | Decimal) -> str:
     """Part over whole such as `12.3%`; a dash where there is no share."""
     return share(ratio(part, whole))
-
-
-def _lowered(name: str) -> str:
-    """A name as it stands within a sentence; abbreviations stay."""
-    return name if name[:2].isalpha() and name[:2].isupper() else f"{name[:1].lower()}{name[1:]}"

@@ -14,16 +14,37 @@ from pipelines.report.sections.true_effect import verdict
 from pipelines.report.wording import DASH, Wording, whole
 
 _SQL = """
-with subject as (
-    -- Own recalls of sleepers in the year; where there were none, another tool's newest campaign.
+with judged as (
     select
-        case when journey is null then campaign_id else 'recall_' || year($as_of_date) end as campaign_id,
-        journey is not null as is_own
-    from kpi.recall_outcome
+        campaign_id,
+        max(holdout) > 0 as is_compared,
+        max(matured_on) as matured_on
+    from kpi.incrementality
+    group by campaign_id
+),
+subject as (
+    -- Own recalls of sleepers in the year; where there were none, another tool's newest campaign, rather one
+    -- whose effect is known.
+    select
+        case
+            when outcome.journey is null then outcome.campaign_id
+            else 'recall_' || year($as_of_date)
+        end as campaign_id,
+        outcome.journey is not null as is_own
+    from kpi.recall_outcome as outcome
+    left join judged on outcome.campaign_id = judged.campaign_id and outcome.journey is null
     where
-        as_of_date <= $as_of_date
-        and (journey is null or (dormancy_reason <> 'none' and year(as_of_date) = year($as_of_date)))
-    order by is_own desc, as_of_date desc, campaign_id
+        outcome.as_of_date <= $as_of_date
+        and (
+            outcome.journey is null
+            or (outcome.dormancy_reason <> 'none' and year(outcome.as_of_date) = year($as_of_date))
+        )
+    order by
+        is_own desc,
+        judged.is_compared desc nulls last,
+        judged.matured_on desc nulls last,
+        outcome.as_of_date desc,
+        campaign_id
     limit 1
 ),
 outcomes as (
@@ -131,12 +152,17 @@ def _reading(source: Source, row: Row) -> str:
     who = (
         say("Own recalls of sleepers in the year", "本年度本系统对沉睡客户的召回")
         if row["is_own"]
-        else say(f"The campaign {row['campaign_id']}", f"活动 {row['campaign_id']}")
+        else say(f"Messages of {row['campaign_id']}", f"活动 {row['campaign_id']}")
     )
+    if row["roi"] is None:
+        return say(
+            f"{who} cost nothing; the purchases after them brought a margin of {margin}.",
+            f"{who}：没有成本，其后的购买带来毛利 {margin}。",
+        )
     sentence = say(
         f"{who} cost {cost} and the purchases after them brought a margin of {margin}: a return of "
         f"{_roi(row['roi'])} as seen",
-        f"{who}成本 {cost}，其后的购买带来毛利 {margin}：所见投资回报率为 {_roi(row['roi'])}",
+        f"{who}：成本 {cost}，其后的购买带来毛利 {margin}，所见投资回报率为 {_roi(row['roi'])}",
     )
     if row["incremental_roi"] is None or row["verdict"] in _UNTOLD:
         return sentence + say(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipelines.report.charts import Canvas, Drawing
 from pipelines.report.drawings import Bar, BarGroup, Kind, bar_list
 from pipelines.report.section import Cell, Column, Row, Section, Source, Table
-from pipelines.report.wording import DASH, Wording, number, share, whole
+from pipelines.report.wording import DASH, Wording, counted, number, share, whole
 
 _SQL = """
 with sums as (
@@ -87,8 +87,13 @@ def _reading(say: Wording, row: Row) -> str:
         if row["is_own"]
         else say("Other tools' campaigns of the last 30 days", "近 30 天其他工具的活动")
     )
+    if row["response_rate"] is None:
+        return say(
+            f"{who} reached nobody of {counted(row['targeted'], 'target')}.",
+            f"{who}：{number(row['targeted'])} 次目标触达均未送达。",
+        )
     return say(
-        f"{who} reached {number(row['delivered'])} of {number(row['targeted'])} targets; "
+        f"{who} reached {number(row['delivered'])} of {counted(row['targeted'], 'target')}; "
         f"{share(row['response_rate'])} of these responded, {share(row['wake_up_rate'])} of all targets woke "
         f"and {share(row['conversion_rate'])} bought.",
         f"{who}：{number(row['targeted'])} 次目标触达中送达 {number(row['delivered'])} 次，其中 "

@@ -8,7 +8,7 @@ from itertools import groupby
 from pipelines.report.charts import Canvas, Drawing
 from pipelines.report.drawings import DotGroup, DotRow, Kind, dot_list
 from pipelines.report.section import Cell, Column, Row, Section, Source, Table
-from pipelines.report.wording import capital, number, share, signed
+from pipelines.report.wording import capital, number, share, signed, uncapital
 
 _RESPONSE_SQL = """
 select
@@ -70,7 +70,8 @@ def build_response(source: Source) -> Section:
     )
     if not rows:
         return head
-    best = max(rows, key=lambda row: row["low"] if row["low"] is not None else -1.0)
+    of_known_class = [row for row in rows if row["segment"] not in ("none", "unknown")] or rows
+    best = max(of_known_class, key=lambda row: row["low"] if row["low"] is not None else -1.0)
     name, way = source.segment("guide_class", best["segment"]), _way(source, best)
     bounds = _bounds(source, _span(best, "low", "high"), ".1f")
     return replace(
@@ -131,7 +132,8 @@ def _way(source: Source, row: Row) -> str:
     """Channel and kind of offer."""
     say = source.say
     kind = say("no offer", "无优惠") if row["offer_kind"] == "none" else say.within(row["offer_kind"])
-    return say(f"{say.within(row['channel'])}, {kind}", f"{say.name(row['channel'])}，{kind}")
+    channel = source.segment("channel", row["channel"])
+    return say(f"{uncapital(channel)}, {kind}", f"{channel}，{kind}")
 
 
 def _response_chart(canvas: Canvas, source: Source, rows: list[Row]) -> Drawing:

@@ -177,7 +177,7 @@ def _pair(say: Wording, pair: tuple[str, str], main: tuple[str, str]) -> str:
     if pair == main:
         return say("All", "全部")
     against = say(f"against {say.within(pair[1])}", f"对比{say.name(pair[1])}")
-    return capital(against) if pair[0] == main[0] else f"{say.name(pair[0])}{say(' ', '')}{against}"
+    return capital(against) if pair[0] == main[0] else f"{say.name(pair[0])} {against}"
 
 
 def _reading(say: Wording, groups: list[_Group]) -> str:
@@ -297,8 +297,9 @@ def _chart(canvas: Canvas, say: Wording, groups: list[_Group]) -> Drawing:
 
 
 def _dots(say: Wording, group: _Group, lift: Kind, smallest: Kind) -> tuple[DotRow, ...]:
-    told = ((group.wake_up, say("woke up", "唤醒")), (group.conversion, say("bought", "购买")))
+    bought = (group.conversion, say("bought", "购买"))
     is_main = group.name == say("All", "全部")
+    told = ((group.wake_up, say("woke up", "唤醒")), bought) if is_main else (bought,)
     return tuple(
         _dot_row(
             say,

@@ -15,6 +15,7 @@ CHART = (
     '<rect width="90" height="60" fill="#fff"/>'
     '<circle cx="20" cy="20" r="15" fill="#00765a"/><text x="40" y="30" fill="#1d2330">Sleep</text></svg>'
 )
+ROOT = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
 # More colours than a palette has.
 GRADIENT = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="4"><defs><linearGradient id="g">'
@@ -52,10 +53,11 @@ def test_the_picture_stays_the_same(svg: str, palettes: int) -> None:
 @pytest.mark.parametrize(
     "image",
     [
-        vl_convert.svg_to_png(CHART.replace('fill="#fff"', 'fill="#fff" opacity="0.5"')),
+        vl_convert.svg_to_png(f'{ROOT}<rect width="9" height="9" fill="#fff" opacity="0.5"/></svg>'),
+        vl_convert.svg_to_png(f'{ROOT}<rect width="4" height="9" fill="#fff"/></svg>'),
         compact(vl_convert.svg_to_png(CHART)),
     ],
-    ids=["transparent", "compact already"],
+    ids=["transparent", "transparent in part", "compact already"],
 )
 def test_another_kind_of_image_is_left_alone(image: bytes) -> None:
     assert compact(image) == image
