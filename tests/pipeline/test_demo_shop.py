@@ -102,6 +102,29 @@ def test_every_channel_arrives(home):
     assert one(home, "select count(*) from core.product where complaint_rate > 0")
 
 
+def test_the_planted_effect_of_past_campaigns_is_found(home):
+    """All campaigns together, within what chance allows; what is seen alone is far from it."""
+    truth = home.settings.demo_truth_dir / "campaign_assignment"
+    with home.published() as con:
+        campaigns, z, found, seen = con.execute(
+            f"""
+            with planted as (
+                select campaign_id, avg(effect) filter (where not is_control) as effect
+                from '{truth}/*.parquet' group by campaign_id
+            )
+            select count(*),
+                sum((lift - effect) / std_error ** 2) / sqrt(sum(1 / std_error ** 2)),
+                sum(lift / std_error ** 2) / sum(1 / std_error ** 2),
+                sum(treated_rate / std_error ** 2) / sum(1 / std_error ** 2)
+            from kpi.incrementality inner join planted using (campaign_id)
+            where metric = 'conversion' and segment_dim = 'all' and arm = 'all'
+            """
+        ).fetchone()
+    assert campaigns > 3
+    assert abs(z) < 3.5
+    assert found < seen / 2
+
+
 def test_visits_tickets_and_touches_wake_no_buyer_before_they_happen(home):
     """Activity is known up to the as-of date and no further."""
     later = one(
