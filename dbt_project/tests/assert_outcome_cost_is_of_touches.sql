@@ -10,7 +10,12 @@ with touched as (
     from {{ ref("touch") }} as touches
     cross join {{ control("measured_until") }} as measured
     left join {{ ref("int_touch_outcome") }} as outcomes on touches.touch_id = outcomes.touch_id
-    where not touches.is_control and coalesce(touches.assigned_at, touches.sent_at) < measured.known_until
+    where
+        not touches.is_control
+        and (
+            coalesce(touches.assigned_at < measured.newest, false)
+            or coalesce(touches.sent_at < measured.known_until, false)
+        )
     group by touches.campaign_id
 
 ),

@@ -50,6 +50,16 @@ SNAPSHOTS = [table for table in DATE_COLUMNS if table not in {"marts.segment_mov
 SENT = "core.touch"
 """Holds what we have sent ourselves too: it follows from the runs before, not from the shop's files alone."""
 
+OUTCOMES = (
+    SENT,
+    "kpi.recall_outcome",
+    "kpi.incrementality",
+    "kpi.redormancy",
+    "kpi.channel_preference",
+    "kpi.target",
+)
+"""What tells of our sends follows from the runs that sent."""
+
 
 @dataclass(frozen=True)
 class Moment:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from dagster import DagsterInstance
 from small_shop import END, write_small_shop
-from story import DATE_COLUMNS, SENT, Moment
+from story import DATE_COLUMNS, OUTCOMES, Moment
 
 from pipelines.assets.extract import raw_key
 from pipelines.build import build_definitions
@@ -121,7 +121,7 @@ def _derived(moment: Moment) -> dict[str, list[dict[str, Any]]]:
     return {
         table: moment.records(table, END if table in DATE_COLUMNS else None)
         for table in moment.tables
-        if table.split(".")[0] in DERIVED and table != SENT
+        if table.split(".")[0] in DERIVED and table not in OUTCOMES
     }
 
 

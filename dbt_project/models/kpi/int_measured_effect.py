@@ -1,6 +1,7 @@
 """What the sums of the arms say of an effect: the statistics are those of `pipelines.measurement`."""
 
 import polars as pl
+
 from pipelines.measurement import MeasurementSettings, measure
 
 

@@ -71,4 +71,10 @@ left join {{ ref("reach_channel") }} as reaches on touches.channel = reaches.cam
 left join {{ control("attribution_window") }} as windows on coalesce(reaches.channel, 'other') = windows.channel
 left join silent
     on touches.campaign_id = silent.campaign_id and touches.channel is not distinct from silent.channel
-where not touches.is_control and coalesce(touches.assigned_at, touches.sent_at) < measured.known_until
+-- What was decided on the newest date goes out after it.
+where
+    not touches.is_control
+    and (
+        coalesce(touches.assigned_at < measured.newest, false)
+        or coalesce(touches.sent_at < measured.known_until, false)
+    )
