@@ -5,7 +5,7 @@ and dark mode and print. Each is drawn twice, for a desk and for a phone: scalin
 its text unreadable. A PNG stands alone: light colours, a title, English labels.
 
 Charts are drawn by placing marks, without a chart library: most of what they show is text in rows, and Vega
-measures each text for 1.8 ms, which was nine tenths of the time of a page (docs/report.md).
+measures each text for 1.8 ms, which was most of the time of a page (docs/report.md).
 """
 
 from __future__ import annotations
@@ -264,7 +264,7 @@ def svg(build: ChartBuilder, width: int) -> str:
     return _svg(build(Canvas(width)))
 
 
-def png(build: ChartBuilder, title: str, subtitle: str, *, width: int = WIDE_PX, scale: int = 2) -> bytes:
+def png(build: ChartBuilder, title: str, subtitle: str, *, width: int = WIDE_PX, scale: float = 1.5) -> bytes:
     """The chart as PNG with a title, in light colours.
 
     Args:

@@ -105,7 +105,7 @@ def _edition(source: Source) -> Edition:
     )
 
 
-def chart_png(section: Section, subtitle: str, *, width: int = WIDE_PX, scale: int = 2) -> bytes | None:
+def chart_png(section: Section, subtitle: str, *, width: int = WIDE_PX, scale: float = 1.5) -> bytes | None:
     """A section's chart as PNG, under its title; None when it has no chart."""
     if section.chart is None:
         return None
