@@ -56,6 +56,7 @@ class ScoreArm:
         # The product of the two roots is moved² / (1 + squared): no difference of near equals.
         low = divide(2 * moved**2, middle + root)
         high = (middle + root) / (2 * (1 + squared))
+        high = np.minimum(high, self.dispersion)
         return np.fmin(np.nan_to_num(low), self.mean), np.maximum(high, self.mean)
 
     def where(self, chosen: np.ndarray, other: ScoreArm) -> ScoreArm:
