@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run rebuild scrub refresh ui test chromium drill bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-learning lint format requirements clean
+.PHONY: help run rebuild scrub refresh ui test chromium drill bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -59,6 +59,9 @@ evaluate-dormancy: .venv/dev ## how well sleep is foretold and explained, agains
 
 evaluate-recommendations: .venv/dev ## how well purchases are foretold, against targets, and speed (WINBACK_REFERENCE_DATA=)
 	@$(BIN)/python benchmarks/evaluate_recommendations.py
+
+evaluate-effects: .venv/dev ## whether effects are judged rightly: 2,000 redraws of campaigns with known truth, against targets
+	@$(BIN)/python benchmarks/effect_redraws.py
 
 evaluate-learning: .venv/dev ## what trying things out is worth: 20 synthetic shops over 90 days, with and without (SEEDS=20)
 	@$(BIN)/python benchmarks/evaluate_learning.py --seeds $(or $(SEEDS),20)
