@@ -65,7 +65,8 @@ of_channel as (
         counted.segment_dim,
         counted.channel,
         (sum(counted.responses) + 50 * coalesce(min(channels.prior_response), 0.02))
-        / (sum(counted.touches) + 50.0) as rate
+        / (sum(counted.touches) + 50.0) as rate,
+        sum(counted.touches) + 50 as weight
     from counted
     left join {{ ref("channel") }} as channels on counted.channel = channels.channel
     group by counted.segment_dim, counted.channel
@@ -82,6 +83,7 @@ compared as (
         counted.touches,
         counted.responses,
         cast(of_channel.rate as double) as rate,
+        cast(of_channel.weight as double) as channel_weight,
         cast(of_channel.rate * (1 - of_channel.rate) as double) / counted.touches as variance,
         cast(counted.responses as double) / counted.touches - of_channel.rate as deviation
     from counted
@@ -95,7 +97,8 @@ between_cells as (
 
 ),
 
--- The channel's rate counts as so many messages as make the spread between the cells likely.
+-- The channel's rate counts as so many messages as make the spread between the cells likely, and never as more than
+-- it rests on.
 weighted as (
 
     select
@@ -106,15 +109,15 @@ weighted as (
         compared.touches,
         compared.responses,
         compared.rate,
-        least(
-            greatest(
+        greatest(
+            least(
                 coalesce(
                     compared.rate * (1 - compared.rate) / nullif(between_cells.variance, 0) - 1,
-                    case when between_cells.variance = 0 then 10000 else 50 end
+                    case when between_cells.variance = 0 then compared.channel_weight else 50 end
                 ),
-                1
+                compared.channel_weight
             ),
-            10000
+            1
         ) as prior_touches
     from compared
     left join between_cells on compared.as_of_date = between_cells.as_of_date
