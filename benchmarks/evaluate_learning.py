@@ -36,7 +36,7 @@ from pipelines import control  # noqa: E402
 from pipelines.demo.rates import EFFECT_BY_CHANNEL  # noqa: E402
 from pipelines.settings import load_profile  # noqa: E402
 
-SEEDS, DAYS, CUSTOMERS = 20, 90, 10_000
+SEEDS, DAYS, CUSTOMERS = 20, 90, 5_000
 EXPLORATION_SHARE = 0.1
 START = date(2025, 3, 1)
 CHANNEL_SPREAD, OFFER_SPREAD, JOURNEY_SPREAD = 0.7, 0.3, 0.4
@@ -145,6 +145,7 @@ def wake(con: duckdb.DuckDBPyConnection, seed: int) -> Outcome:
 def simulate(seed: int, *, share: float, days: int, customers: int) -> Outcome:
     """Ninety days, or as many, of one shop under one exploration share."""
     with duckdb.connect(config={"threads": 1}) as con:
+        con.execute("set enable_progress_bar = false")
         create_world(con, "shop", customers=customers, start=START, days=days + 30, seed=seed)
         load_policy(con, "shop")
         con.execute("update shop.learning set exploration_share = ?", [share])

@@ -22,7 +22,7 @@ from pipelines.build import build_definitions
 from pipelines.checks.gates import CHECK_NAME
 from pipelines.checks.stages import Stage
 from pipelines.checks.suites import load_suites
-from pipelines.jobs import DAILY_RECALL, SCRUB
+from pipelines.jobs import DAILY_RECALL, KPI_REFRESH, SCRUB
 from pipelines.resources.dbt import ensure_manifest
 from pipelines.settings import PROJECT_DIR, load_settings
 
@@ -160,10 +160,10 @@ def test_the_scrub_builds_up_to_the_core_with_its_gates(definitions, nodes):
 
 def test_everything_runs_in_one_process(definitions):
     """The job, and what a person materialises in the UI."""
-    jobs = [definitions.resolve_job_def(name) for name in (DAILY_RECALL, SCRUB)]
+    jobs = [definitions.resolve_job_def(name) for name in (DAILY_RECALL, KPI_REFRESH, SCRUB)]
     jobs.append(definitions.resolve_implicit_global_asset_job_def())
 
-    assert [job.executor_def for job in jobs] == [in_process_executor] * 3
+    assert [job.executor_def for job in jobs] == [in_process_executor] * 4
 
 
 def test_the_schedule_runs_by_default_in_the_shops_zone(definitions):
@@ -202,6 +202,40 @@ def test_the_scrub_is_launched_hourly_while_lists_can_be_used(environment, tmp_p
 
 
 @pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (None, "nothing was sent yet"),
+        ("2024-05-31", "the outcome of the newest audiences, of 2024-05-31, is known"),
+        ("2024-06-01", None),
+    ],
+)
+def test_a_refresh_is_launched_hourly_while_outcomes_come_in(environment, tmp_path, sent, said):
+    """For the newest date that was computed, be it sent or not."""
+    settings = load_settings(environment | {"WINBACK_DATA_DIR": str(tmp_path)})
+    movements = settings.lake_dir / "segment_movement"
+    movements.mkdir(parents=True)
+    (movements / "moved_on=2024-06-29.parquet").touch()
+    if sent is not None:
+        (settings.lake_dir / "emissions" / f"as_of={sent}").mkdir(parents=True)
+    definitions = build_definitions(settings)
+    schedule = definitions.resolve_schedule_def(f"{KPI_REFRESH}_schedule")
+    at = datetime(2024, 6, 30, 16, 0, tzinfo=UTC)
+
+    with DagsterInstance.ephemeral() as instance:
+        context = build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=at,
+            repository_def=definitions.get_repository_def(),
+        )
+        launched = schedule.evaluate_tick(context)
+
+    assert schedule.default_status == DefaultScheduleStatus.RUNNING
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 * * * *", "Asia/Shanghai")
+    assert launched.skip_message == said
+    assert [run.partition_key for run in launched.run_requests] == ([] if said else ["2024-06-29"])
+
+
+@pytest.mark.parametrize(
     ("end", "day"), [(None, "2024-07-01"), ("2024-06-30", "2024-07-01"), ("2024-06-29", "2024-06-20")]
 )
 def test_a_past_that_is_played_again_does_not_see_what_came_later(environment, end, day):
@@ -233,7 +267,7 @@ def test_dg_lists_the_definitions(environment, nodes):
     assert listed.returncode == 0, listed.stdout + listed.stderr
     found = json.loads(listed.stdout)
     assert {asset["asset_key"] for asset in found["assets"]} == {key.to_user_string() for key in nodes}
-    assert [job["name"] for job in found["jobs"]] == [DAILY_RECALL, SCRUB]
+    assert [job["name"] for job in found["jobs"]] == [DAILY_RECALL, KPI_REFRESH, SCRUB]
 
 
 LOADING = """

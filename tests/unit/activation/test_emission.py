@@ -82,9 +82,9 @@ def test_frozen_are_all_decisions_and_touches_are_sends_and_ghosts(con, store):
     con.execute(
         """
         insert into activation.assignment values
-            ('u2', 'c2', '2024H2', 'holdout', '2024-06-30', 'e2'),
-            ('u1', 'c1', '2024H2', 'treated', '2024-06-30', 'e1'),
-            ('u9', 'c9', '2024H2', 'treated', '2024-06-29', 'e9')
+            ('u2', 'c2', '2024H2', 'holdout', '2024-06-30', 'e2', 0.1),
+            ('u1', 'c1', '2024H2', 'treated', '2024-06-30', 'e1', 0.1),
+            ('u9', 'c9', '2024H2', 'treated', '2024-06-29', 'e9', 0.1)
         """
     )
     emit(con, store)
