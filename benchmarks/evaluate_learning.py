@@ -36,7 +36,7 @@ from pipelines import control  # noqa: E402
 from pipelines.demo.rates import EFFECT_BY_CHANNEL  # noqa: E402
 from pipelines.settings import load_profile  # noqa: E402
 
-SEEDS, DAYS, CUSTOMERS = 20, 90, 5_000
+SEEDS, DAYS, CUSTOMERS = 20, 90, 3_000
 EXPLORATION_SHARE = 0.1
 START = date(2025, 3, 1)
 CHANNEL_SPREAD, OFFER_SPREAD, JOURNEY_SPREAD = 0.7, 0.3, 0.4
