@@ -14,6 +14,7 @@ from model_sql import PROJECT, Models
 from pipelines import control
 from pipelines.activation.emission import ASSIGNMENT_COLUMNS, DECISION_COLUMNS, TOUCH_COLUMNS
 from pipelines.activation.units import write_contact_units
+from pipelines.privacy.erasure import ERASED_UNIT_COLUMNS
 
 POLICY = PROJECT / "dbt_project" / "seeds" / "policy"
 
@@ -69,6 +70,7 @@ def create_history(con: duckdb.DuckDBPyConnection) -> None:
     for name, columns in {
         "recall_touch": TOUCH_COLUMNS,
         "arm_assignment": ASSIGNMENT_COLUMNS,
+        "erased_unit": ERASED_UNIT_COLUMNS,
         "frozen_decision": DECISION_COLUMNS,
     }.items():
         typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())

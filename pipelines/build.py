@@ -30,13 +30,14 @@ from pipelines.assets.dbt import build_dbt_assets
 from pipelines.assets.dormancy import build_dormancy_fit
 from pipelines.assets.extract import build_extract, raw_key
 from pipelines.assets.identity import build_forms, build_identity
+from pipelines.assets.privacy import ERASURE, ERASURE_SEARCH, build_erasure, build_erasure_search
 from pipelines.assets.publish import PUBLISHED, build_publish
 from pipelines.assets.report import REPORT, build_report
 from pipelines.checks.gates import build_gate
 from pipelines.checks.stages import Stage
 from pipelines.checks.suites import load_suites
 from pipelines.feeds.contract import load_contracts
-from pipelines.jobs import daily_recall, kpi_refresh, scrub
+from pipelines.jobs import daily_recall, erase, kpi_refresh, scrub
 from pipelines.partitions import as_of_dates
 from pipelines.progress import stage_lines
 from pipelines.resources.dbt import Dbt, ensure_manifest
@@ -68,11 +69,13 @@ def build_definitions(
     gated = {stage: [tables[suite.table] for suite in load_suites(stage)] for stage in Stage}
     before_audiences = [key for stage in BEFORE_AUDIENCES for key in gated[stage]]
     warehouse = Warehouse.from_settings(settings)
-    daily_job, scrub_job = daily_recall(dates, SCRUB), scrub(SCRUB)
+    daily_job, scrub_job = daily_recall(dates, [SCRUB, ERASURE, ERASURE_SEARCH]), scrub(SCRUB)
     refresh_job = kpi_refresh(dates, [PUBLISHED, REPORT])
+    erase_job = erase(dates, [ERASURE, ERASURE_SEARCH], [PUBLISHED, REPORT])
     return Definitions(
         assets=[
-            build_extract(settings),
+            build_erasure(settings),
+            build_extract(settings, [ERASURE]),
             build_forms(settings, gated[Stage.RAW]),
             *dbt_assets.values(),
             build_identity(settings, [tables["identity.account_fact"], tables["identity.identifier"]]),
@@ -81,9 +84,10 @@ def build_definitions(
             build_scrub(settings, [key for stage in BEFORE_SCRUB for key in gated[stage]]),
             build_publish(settings, manifest, dates, [*before_audiences, *gated[Stage.KPI], AUDIENCES]),
             build_report(settings, dates, [PUBLISHED]),
+            build_erasure_search(settings, [PUBLISHED, REPORT]),
         ],
         asset_checks=[build_gate(stage, tables) for stage in Stage],
-        jobs=[daily_job, scrub_job, refresh_job],
+        jobs=[daily_job, scrub_job, refresh_job, erase_job],
         schedules=[
             schedules.daily(daily_job, settings.profile),
             schedules.hourly_scrub(scrub_job, settings),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.feeds.errors import FeedError
 from pipelines.settings import Settings, load_settings
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Make the warehouse and the published copy anew from the lake alone. Nothing is sent.",
     )
     rebuild.set_defaults(command=_rebuild)
+    _add_privacy(commands, profile)
     policy = commands.add_parser(
         "policy",
         help="check the policy's tables, or see whom they reach",
@@ -98,6 +99,40 @@ def _parser() -> argparse.ArgumentParser:
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
     return parser
+
+
+def _add_privacy(commands: Any, profile: argparse.ArgumentParser) -> None:
+    person = argparse.ArgumentParser(add_help=False)
+    for kind, shape in (
+        ("customer", "ID"),
+        ("account", "SOURCE:KEY"),
+        ("email", "ADDRESS"),
+        ("phone", "NUMBER"),
+        ("card", "NUMBER"),
+        ("device", "app:ID|browser:ID"),
+    ):
+        person.add_argument(f"--{kind}", metavar=shape, action="append", default=[])
+    erase = commands.add_parser(
+        "erase",
+        parents=[profile, person],
+        help="forget a person, everywhere and for good",
+        description=(
+            "Take a person out of the lake, the landed files, the warehouse, the audiences and the analysts' "
+            "copy, and prove it by a search. Without a person: go on with what was begun."
+        ),
+    )
+    erase.add_argument("--yes", action="store_true", help="do not ask before what cannot be undone")
+    erase.set_defaults(command=_erase)
+    access = commands.add_parser(
+        "access",
+        parents=[profile, person],
+        help="write all that is known of a person",
+        description="Write all that is known of a person into a folder of JSON files.",
+    )
+    access.add_argument(
+        "--to", type=Path, required=True, metavar="FOLDER", help="a folder that is not there yet"
+    )
+    access.set_defaults(command=_access)
 
 
 def _date(text: str) -> date:
@@ -196,6 +231,99 @@ def _rebuild(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG
                 return 1
         aside.unlink(missing_ok=True)
     _print_summary(settings, kept, time.monotonic() - start)
+    return 0
+
+
+def _given_person(given: argparse.Namespace) -> list[tuple[str, str]]:
+    from pipelines.privacy.subject import GIVEN_KINDS  # noqa: PLC0415 - commands import what they need
+
+    return [(kind, value) for kind in GIVEN_KINDS for value in getattr(given, kind)]
+
+
+def _require_warehouse(settings: Settings) -> None:
+    if not settings.warehouse_file.exists():
+        raise CommandError("there is no warehouse to look anybody up in; `winback run` or `rebuild` makes it")
+
+
+def _erase(settings: Settings, given: argparse.Namespace) -> int:
+    from pipelines.history import History  # noqa: PLC0415 - commands import what they need
+    from pipelines.privacy.erasure import Requests  # noqa: PLC0415
+
+    person, requests = _given_person(given), Requests(settings.home)
+    computed = History(settings.lake_dir).dates()
+    if not computed:
+        raise CommandError("no date was computed yet: there is nobody to erase")
+    if person:
+        _require_warehouse(settings)
+        _confirm_erasure(settings, person, given)
+        requests.ask(person)
+    elif not (requests.asked() or requests.pending()):
+        raise CommandError("say whom: --customer, --account, --email, --phone, --card or --device")
+    start = time.monotonic()
+    with _Runner(settings) as runner:
+        if not runner.erase(computed[-1]):
+            return 1
+    print(
+        f"\nerased, and nothing found in a search. finished in {time.monotonic() - start:.1f} s", flush=True
+    )
+    print(
+        "What other systems hold is theirs to erase: the shop's own, marketing tools, ad platforms, backups."
+    )
+    return 0
+
+
+def _confirm_erasure(
+    settings: Settings, person: Sequence[tuple[str, str]], given: argparse.Namespace
+) -> None:
+    from pipelines.privacy.subject import UnknownPerson, find_customers, only_customer  # noqa: PLC0415
+    from pipelines.resources.warehouse import Warehouse  # noqa: PLC0415 - slow to import
+
+    with _locked(settings, "erase"), Warehouse.from_settings(settings).connect() as con:
+        found = find_customers(con, person)
+    try:
+        customer = only_customer(found, person) if found or given.customer or given.account else None
+    except UnknownPerson as error:
+        raise CommandError(str(error)) from error
+    print(f"customer {customer}" if customer else "no customer has it; rows that name it will be erased")
+    if given.yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError("an erasure cannot be undone: confirm it with --yes")
+    if input("This cannot be undone. Type erase to go on: ").strip() != "erase":
+        raise CommandError("nothing was erased")
+
+
+def _access(settings: Settings, given: argparse.Namespace) -> int:
+    from pipelines.activation.emission import EmissionStore  # noqa: PLC0415 - commands import what they need
+    from pipelines.feeds.contract import load_contracts  # noqa: PLC0415
+    from pipelines.privacy.access import write_access  # noqa: PLC0415
+    from pipelines.privacy.subject import (  # noqa: PLC0415
+        UnknownPerson,
+        describe_subject,
+        find_customers,
+        only_customer,
+    )
+    from pipelines.resources.warehouse import Warehouse  # noqa: PLC0415 - slow to import
+
+    person = _given_person(given)
+    if not person:
+        raise CommandError("say whom: --customer, --account, --email, --phone, --card or --device")
+    _require_warehouse(settings)
+    touches = EmissionStore(settings.lake_dir, settings.audiences_dir).touch_files()
+    with _locked(settings, "access"), Warehouse.from_settings(settings).connect() as con:
+        try:
+            customer = only_customer(find_customers(con, person), person)
+            written = write_access(
+                con,
+                describe_subject(con, customer, touches),
+                settings.lake_dir,
+                load_contracts(),
+                given.to,
+                shop=settings.profile.title,
+            )
+        except (UnknownPerson, FileExistsError) as error:
+            raise CommandError(str(error)) from error
+    print(f"{sum(written.values()):,} rows of customer {customer} in {len(written)} files: {given.to}")
     return 0
 
 
@@ -353,6 +481,13 @@ class _Runner:
 
         print(f"kpi_refresh of {self._settings.profile.name} for {newest}", flush=True)
         return self._execute(self._job(KPI_REFRESH), partition_key=newest.isoformat())
+
+    def erase(self, newest: date) -> bool:
+        """Run the job erase for the newest computed date; False when it failed."""
+        from pipelines.jobs import ERASE  # noqa: PLC0415 - slow to import
+
+        print(f"erase of {self._settings.profile.name}", flush=True)
+        return self._execute(self._job(ERASE), partition_key=newest.isoformat())
 
     def _job(self, name: str) -> JobDefinition:
         # Runs that died are marked before the definitions take their time.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -294,6 +294,41 @@ class EmissionStore:
             self.removals.keep(found, sending.stamp)
         found.unlink()
         return Scrub(target if target.exists() else None, removed)
+
+    def write_anew(self, names: Collection[str] | None = None) -> list[Path]:
+        """Write audiences and removals again from the frozen rows, which have lost those of erased people.
+
+        Args:
+            names: dates (`YYYY-MM-DD`) and stamps of scrubs; all that are still there when not given.
+
+        Returns:
+            The folders that were written, or taken away since nothing of them is left.
+        """
+        written = []
+        for day in self.dates():
+            folder = self.folder_of(day)
+            if folder.exists() and (names is None or day.isoformat() in names):
+                shutil.rmtree(folder)
+                (self._frozen(day) / EXPORTED).unlink(missing_ok=True)
+                self.export(day)
+                written.append(folder)
+        for folder in self.scrub_folders():
+            if names is None or folder.name in names:
+                self._write_scrub_anew(folder)
+                written.append(folder)
+        return written
+
+    def _write_scrub_anew(self, target: Path) -> None:
+        manifests = sorted(target.glob("*/manifest.json"))
+        found = self.removals.folder / f"{target.name}.parquet"
+        run_id = json.loads(manifests[0].read_text(encoding="utf-8"))["run_id"] if manifests else ""
+        shutil.rmtree(target)
+        if found.exists():
+            with _whole_folder(target) as folder:
+                record = {"run_id": run_id, "scrubbed_at": target.name}
+                written = exports.write_delta(exports.Removals(self._rows_sent(), found), folder, record)
+            if not written:
+                target.rmdir()
 
     def scrub_folders(self) -> list[Path]:
         """Folders of what was taken back between dates, oldest first."""

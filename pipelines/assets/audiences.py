@@ -273,10 +273,9 @@ _TABLES = {
         group by all order by all
         """,
     ),
-    # Ids alone: this page is open to whoever sees the UI.
+    # Nobody's id: this page is open to whoever sees the UI, and stays when a person is erased.
     "preview": (
         (
-            "customer",
             "journey",
             "step",
             "channel",
@@ -287,7 +286,7 @@ _TABLES = {
             "priority",
         ),
         """
-        select customer_id, journey, step, channel, offer_id, template_id, send_after, valid_until, priority
+        select journey, step, channel, offer_id, template_id, send_after, valid_until, priority
         from activation.recall_decision
         where as_of_date = (select max(day) from (select unnest(?) as day)) and decision = 'send'
         order by priority, customer_id limit 10

@@ -29,6 +29,7 @@ from pipelines.dormancy.store import KINDS, FitStore
 from pipelines.history import MOVEMENT_COLUMNS, History, is_kept, table_exists
 from pipelines.jobs import KPI_REFRESH_TAG
 from pipelines.partitions import required_dates_of
+from pipelines.privacy.erasure import ERASED_UNIT_COLUMNS, kept_outcomes
 from pipelines.resources.dbt import INTERMEDIATE, Dbt, asset_manifest
 from pipelines.resources.warehouse import Warehouse
 from pipelines.settings import Profile, Settings
@@ -160,6 +161,9 @@ def build_dbt_assets(
             control.write_parquet_view(con, "recall_touch", emissions.touch_files(), TOUCH_COLUMNS)
             control.write_parquet_view(
                 con, "arm_assignment", emissions.assignment_files(), ASSIGNMENT_COLUMNS
+            )
+            control.write_parquet_view(
+                con, "erased_unit", kept_outcomes(settings.lake_dir), ERASED_UNIT_COLUMNS
             )
         yield from dbt.build(context, intermediates=INTERMEDIATES["kpi"])
 

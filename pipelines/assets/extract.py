@@ -1,6 +1,6 @@
 """Extraction: from the shop's sources into the lake, and the views of `raw` over it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from dagster import (
@@ -27,6 +27,7 @@ from pipelines.feeds.extract import extract_feed
 from pipelines.feeds.lake import Ingestion, Lake
 from pipelines.feeds.orphans import Orphans, count_orphans, store_orphans
 from pipelines.feeds.raw import refresh_raw
+from pipelines.feeds.tombstones import Tombstones
 from pipelines.feeds.workspace import open_workspace, remove_leftovers
 from pipelines.resources.instance import prepare_home
 from pipelines.resources.warehouse import Warehouse
@@ -38,14 +39,21 @@ def raw_key(feed: str) -> AssetKey:
     return AssetKey(["raw", feed])
 
 
-def build_extract(settings: Settings) -> AssetsDefinition:
-    """One operation that takes in what has arrived, for all feeds or for those selected."""
+def build_extract(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDefinition:
+    """One operation that takes in what has arrived, for all feeds or for those selected.
+
+    Args:
+        settings: the shop's feeds and its home.
+        upstream: what comes before in a run that has it.
+    """
     contracts = load_contracts()
     profile = settings.profile
 
     @multi_asset(
         name="extract",
-        specs=[_spec(contract, bound=contract.feed in profile.feeds) for contract in contracts.values()],
+        specs=[
+            _spec(contract, upstream, bound=contract.feed in profile.feeds) for contract in contracts.values()
+        ],
         can_subset=True,
         backfill_policy=BackfillPolicy.single_run(),
     )
@@ -93,7 +101,8 @@ def _make_demo_shop(context: AssetExecutionContext, settings: Settings) -> None:
                 f"WINBACK_CUSTOMERS={customers}, and {settings.landing_dir} holds the demo shop of "
                 f"{present.customers} customers. Set WINBACK_DATA_DIR to another folder for another size."
             )
-        if has_demo_shop(settings.landing_dir, customers=customers):
+        if has_demo_shop(settings.landing_dir, customers=customers) or Tombstones(settings.lake_dir).files():
+            # Who was erased was taken out of its files too, and must not come back with new ones.
             return
         context.log.info(f"making the demo shop of {customers:,} customers ...")
         shop = write_demo_shop(
@@ -135,6 +144,7 @@ def _extract_one(
             latest_event=profile.latest_event,
             scratch_dir=settings.scratch_dir,
             settle_seconds=settings.settle_seconds,
+            tombstones=Tombstones(settings.lake_dir),
         )
     except FeedError as error:
         raise Failure(str(error)) from error
@@ -154,9 +164,10 @@ def _line(ingestion: Ingestion) -> str:
     )
 
 
-def _spec(contract: FeedContract, *, bound: bool) -> AssetSpec:
+def _spec(contract: FeedContract, upstream: Sequence[AssetKey], *, bound: bool) -> AssetSpec:
     return AssetSpec(
         raw_key(contract.feed),
+        deps=upstream,
         description=contract.description
         + ("" if bound else "\n\nThis profile does not bind the feed: empty."),
         group_name="raw",

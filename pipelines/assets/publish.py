@@ -22,6 +22,7 @@ from pipelines.checks import verdicts
 from pipelines.checks.gates import require_passed
 from pipelines.checks.stages import DATED_STAGES, Stage
 from pipelines.feeds.raw import INGESTION_COLUMNS
+from pipelines.jobs import ERASURE_TAG
 from pipelines.history import History, prune
 from pipelines.partitions import required_dates_of
 from pipelines.publication.publish import PublishedColumn, PublishedTable, publish
@@ -73,7 +74,7 @@ def build_publish(
                 settings.published_file,
                 [*tables, *QUALITY_TABLES],
                 dates=days,
-                full=context.run.tags.get(REBUILD_TAG) == "true",
+                full="true" in (context.run.tags.get(REBUILD_TAG), context.run.tags.get(ERASURE_TAG)),
                 allowed_dates=[*verdicts.passed_dates(con, DATED_STAGES), *_restored(con, history)],
             )
         for table, old in pruned.items():

@@ -9,8 +9,9 @@ import duckdb
 from pipelines.feeds.conversion import Rule, local_date
 from pipelines.feeds.errors import ReconciliationError
 from pipelines.feeds.lake import Ingestion
-from pipelines.feeds.mapping import STAGE, Job, columns_of, kept_order
+from pipelines.feeds.mapping import ERASED, STAGE, Job, columns_of, kept_order
 from pipelines.feeds.sql import identifier, identifiers, literal, path_literal
+from pipelines.feeds.tombstones import words_of
 
 MAX_ORIGINAL_BYTES = 1024 * 1024
 """Of a quarantined row's text as JSON; of a longer one the beginning is kept, with its length and hash."""
@@ -72,7 +73,7 @@ def write_quarantine(
         union all
         select _line, 'unreadable_line', null,
             cast(to_json(struct_pack(line := raw, problem := problem)) as varchar)
-        from {unreadable_lines}
+        from {unreadable_lines} {_but_erased(job, unreadable_lines)}
         """
     )
     job.con.execute(
@@ -85,7 +86,8 @@ def write_quarantine(
             ),
             quarantined as (
                 select bad._line, rules.reason, cast(rules.column_name as varchar) as column_name,
-                    cast(to_json(struct_pack({fields})) as varchar) as original
+                    case when rules.reason <> {literal(ERASED)}
+                        then cast(to_json(struct_pack({fields})) as varchar) end as original
                 from bad
                 join (values {reasons}) as rules (position, reason, column_name) on bad._rule = rules.position
                 join {STAGE}_rows on {STAGE}_rows.rowid = bad._row
@@ -96,6 +98,18 @@ def write_quarantine(
             order by _line, reason, original
         ) to {literal((folder / "quarantine.parquet").as_posix())} (format parquet, compression zstd)
         """
+    )
+
+
+def _but_erased(job: Job, unreadable_lines: str) -> str:
+    """SQL that leaves out the lines which name erased people, and then counts them without their text."""
+    if job.tombstones is None or not job.tombstones.load(job.con):
+        return ""
+    erased = job.tombstones.texts_of_erased(unreadable_lines, "rowid", words_of("raw"))
+    return (
+        f"where rowid not in ({erased}) "
+        f"union all select _line, {literal(ERASED)}, null, null from {unreadable_lines} "
+        f"where rowid in ({erased})"
     )
 
 

@@ -34,6 +34,7 @@ from pipelines.feeds.sources import (
     resolve_files,
 )
 from pipelines.feeds.sql import identifier
+from pipelines.feeds.tombstones import Tombstones
 
 # Part of every fingerprint: raised when the rules below change what a file's rows become, so that files are
 # taken in again by the new rules.
@@ -89,6 +90,7 @@ def extract_feed(
     latest_event: date | None = None,
     scratch_dir: Path | None = None,
     settle_seconds: float = DEFAULT_SETTLE_SECONDS,
+    tombstones: Tombstones | None = None,
 ) -> Extraction:
     """Takes in the feed's new and changed sources.
 
@@ -109,6 +111,7 @@ def extract_feed(
             in again as soon as the day of the earliest of them has come. None for no such rule.
         scratch_dir: for what is written anew in between; by default the system's temporary folder.
         settle_seconds: see `resolve_files`.
+        tombstones: of people who were erased: their rows are quarantined as `erased`, without their content.
 
     Raises:
         FeedError: a missing or unreadable source, or a mapping that does not fit. Sources before it are
@@ -136,6 +139,7 @@ def extract_feed(
             latest_event,
             Path(folder),
             settle_seconds,
+            tombstones,
         )
         also: dict[str, list[SourceFile]] = {}
         waiting: list[Waiting] = []
@@ -242,6 +246,19 @@ def _notes(job: Job, source: DatabaseSource, snapshot: Snapshot, after: str | No
         f"{job.contract.feed}: {snapshot.null_cursors:,} rows of {label_of(source)} have no {source.cursor}: "
         f"{read}",
     )
+
+
+def resolve_also(job: Job) -> dict[str, str]:
+    """The relation of each further source that the profile joins, as it is now."""
+    return _read_also(
+        job, {name: _resolve(job, each, "also", name)[0] for name, each in job.binding.also.items()}
+    )
+
+
+def fingerprint_of(job: Job, content_sha256: str) -> str:
+    """The fingerprint that a file of this content has now."""
+    also = {name: _resolve(job, each, "also", name)[0] for name, each in job.binding.also.items()}
+    return _fingerprint(job, also, content_sha256)
 
 
 def _fingerprint(job: Job, also: dict[str, list[SourceFile]], content_sha256: str | None) -> str:

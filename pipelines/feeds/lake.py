@@ -172,6 +172,18 @@ class Lake:
         folder.rename(self.folder(ingestion))
         _sync([folder.parent])
 
+    def amend(self, ingestion: Ingestion) -> None:
+        """Replaces the record of an ingestion, whose rows were rewritten or whose source was.
+
+        Args:
+            ingestion: its record as it is now; feed and id are those of one that is there.
+        """
+        record = self.folder(ingestion) / _RECORD
+        temporary = record.with_suffix(".new")
+        temporary.write_text(ingestion.to_json(), encoding="utf-8")
+        _sync([temporary])
+        temporary.replace(record)
+
     def remove_leftovers(self) -> list[Path]:
         """Removes what killed runs have left half-written, and returns those folders.
 

@@ -27,8 +27,12 @@ from pipelines.feeds.errors import FeedError, MappingError, SourceUnreadableErro
 from pipelines.feeds.readers import SourceTable, in_file_order
 from pipelines.feeds.repeats import delete_repeated_rows, find_repeated
 from pipelines.feeds.sql import identifier, identifiers
+from pipelines.feeds.tombstones import Tombstones
 
 STAGE = "winback_feed"
+
+ERASED = "erased"
+"""Reason of rows of people who were erased: they are counted, and nothing of them is kept."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Job:
     latest_event: date | None
     scratch_dir: Path
     settle_seconds: float
+    tombstones: Tombstones | None = None
 
     def key(self, *parts: str) -> str:
         """Profile file and key, as messages name it."""
@@ -189,8 +194,18 @@ def map_rows(job: Job) -> list[Rule]:
             job.con.execute(statement)
     except duckdb.Error as error:
         raise _failing_expression(job, expressions, error) from error
+    rules = [*rejects, *unconvertible, *broken]
+    if job.tombstones is not None and job.tombstones.load(job.con):
+        _find_erased(job, job.tombstones, len(rules))
+        rules.append(Rule(ERASED, None, "true"))
     _find_superseded(job)
-    return [*rejects, *unconvertible, *broken]
+    return rules
+
+
+def _find_erased(job: Job, tombstones: Tombstones, position: int) -> None:
+    """Marks the rows of erased people, whatever else is wrong with them."""
+    erased = tombstones.rows_of_erased(job.contract, f"{STAGE}_mapped", "_row")
+    job.con.execute(f"update {STAGE}_mapped set _rule = {position} where _row in ({erased})")
 
 
 def columns_of(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:

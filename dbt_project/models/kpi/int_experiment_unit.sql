@@ -244,6 +244,21 @@ outcomes as (
     left join unsubscribed on windowed.row_id = unsubscribed.row_id
     left join complained on windowed.row_id = complained.row_id
     left join spent on windowed.row_id = spent.row_id
+    union all by name
+    -- Of people who were erased the outcome stays, so that their arm has as many as were drawn.
+    select
+        erased.* exclude (revenue, net_margin, contact_cost, incentive_cost),
+        erased.unit_id as customer_id,
+        {{ stable_id("u_", ["erased.campaign_id", "erased.unit_id", "erased.arm"]) }} as row_id,
+        {{ add_days("erased.anchored_on", "erased.window_days") }} as ends_on,
+        {{ add_days("erased.anchored_on", "erased.window_days") }} <= measured.known_until as is_matured,
+        erased.revenue,
+        erased.net_margin,
+        erased.contact_cost,
+        erased.incentive_cost
+    from {{ control("erased_unit") }} as erased
+    cross join measured
+    where erased.anchored_on < measured.known_until
 
 ),
 
