@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import (
     AfterValidator,
     Field,
+    SecretStr,
     PlainValidator,
     ValidationError,
     ValidationInfo,
@@ -31,6 +33,7 @@ from pipelines.feeds.config import StrictModel, config_error, read_yaml
 from pipelines.feeds.contract import load_contracts
 from pipelines.feeds.errors import ConfigError
 from pipelines.feeds.sources import DEFAULT_SETTLE_SECONDS
+from pipelines.feeds.tombstones import Tombstones
 from pipelines.feeds.workspace import DEFAULT_MEMORY_LIMIT
 from pipelines.identity.placeholders import DEFAULT_PLACEHOLDER_EMAILS, DEFAULT_PLACEHOLDER_PHONES
 
@@ -296,6 +299,9 @@ class Profile(StrictModel):
         unknown = sorted(set(value) - set(known))
         if unknown:
             raise ValueError(f"unknown feed {', '.join(unknown)}; known feeds: {', '.join(sorted(known))}")
+        timeless = [feed for feed, each in value.items() if each.keep_days and not known[feed].event_time]
+        if timeless:
+            raise ValueError(f"keep_days: {', '.join(timeless)} tells of no events, so nothing of it gets old")
         if not value:
             raise ValueError("a profile binds at least one feed")
         return value
@@ -334,9 +340,26 @@ class Settings(StrictModel):
     settle_seconds: float = Field(default=DEFAULT_SETTLE_SECONDS, ge=0)
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     lock_timeout_seconds: float = Field(default=7200, gt=0)
+    private_key: SecretStr | None = Field(
+        default=None,
+        description="64 hex digits that make keys and tombstones of people unguessable; by default the lake's own",
+    )
     customers: int | None = Field(
         default=None, ge=100, le=5_000_000, description="of the demo shop; by default those it has, or 20,000"
     )
+
+    @field_validator("private_key")
+    @classmethod
+    def _is_hex(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch("[0-9a-f]{64}", value.get_secret_value()):
+            raise ValueError("not 64 hex digits, as `openssl rand -hex 32` gives them")
+        return value
+
+    @cached_property
+    def tombstones(self) -> Tombstones:
+        """Of people who were erased."""
+        given = self.private_key.get_secret_value() if self.private_key else None
+        return Tombstones(self.lake_dir, given)
 
     @cached_property
     def lake_dir(self) -> Path:
@@ -432,7 +455,8 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     `WINBACK_PROFILE` names the profile, `WINBACK_DATA_DIR` the data home, `WINBACK_MEMORY_LIMIT` and
     `WINBACK_THREADS` bound DuckDB, `WINBACK_EXTRACT_MEMORY_LIMIT` the DuckDB that takes sources in,
     `WINBACK_SETTLE_SECONDS` the time between two looks at a file that was just written,
-    `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run; `WINBACK_CUSTOMERS` is the size of the demo shop.
+    `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run; `WINBACK_PRIVATE_KEY` is the secret that else lies
+    in the lake; `WINBACK_CUSTOMERS` is the size of the demo shop.
     Without a data home the default profile lives in `data/` and every other one in `data/shops/<name>/`, so
     that two shops never share tables.
 
@@ -448,6 +472,7 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
         "threads",
         "settle_seconds",
         "lock_timeout_seconds",
+        "private_key",
         "customers",
     ):
         if given := env.get(f"WINBACK_{key.upper()}"):
@@ -456,10 +481,14 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(
-            f"WINBACK_{str(fault['loc'][0]).upper()}={fault['input']!r}: {fault['msg']}"
+            f"WINBACK_{str(fault['loc'][0]).upper()}={_shown(fault)}: {fault['msg']}"
             for fault in error.errors()
         )
         raise ConfigError(f"environment: {faults}") from error
+
+
+def _shown(fault: Any) -> str:
+    return "***" if fault["loc"][0] == "private_key" else repr(fault["input"])
 
 
 def _home(env: dict[str, str], profile: Profile) -> Path:

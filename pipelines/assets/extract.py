@@ -22,12 +22,12 @@ from pipelines.assets.dbt import REBUILD_TAG
 from pipelines.checks import verdicts
 from pipelines.checks.stages import Stage
 from pipelines.feeds.contract import FeedContract, load_contracts
+from pipelines.feeds.erasing import expire_rows
 from pipelines.feeds.errors import FeedError
 from pipelines.feeds.extract import extract_feed
 from pipelines.feeds.lake import Ingestion, Lake
 from pipelines.feeds.orphans import Orphans, count_orphans, store_orphans
 from pipelines.feeds.raw import refresh_raw
-from pipelines.feeds.tombstones import Tombstones
 from pipelines.feeds.workspace import open_workspace, remove_leftovers
 from pipelines.resources.instance import prepare_home
 from pipelines.resources.warehouse import Warehouse
@@ -81,6 +81,7 @@ def build_extract(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDef
                 if each.rows:
                     context.log.warning(str(each))
             control.write_profile(con, profile, control.policy_version(settings.dbt_dir / "seeds" / "policy"))
+            control.write_private_key(con, settings.tombstones.key)
             for feed in selected:
                 yield _result(con, contracts[feed], lake.current(feed), orphans)
 
@@ -101,7 +102,7 @@ def _make_demo_shop(context: AssetExecutionContext, settings: Settings) -> None:
                 f"WINBACK_CUSTOMERS={customers}, and {settings.landing_dir} holds the demo shop of "
                 f"{present.customers} customers. Set WINBACK_DATA_DIR to another folder for another size."
             )
-        if has_demo_shop(settings.landing_dir, customers=customers) or Tombstones(settings.lake_dir).files():
+        if has_demo_shop(settings.landing_dir, customers=customers) or settings.tombstones.files():
             # Who was erased was taken out of its files too, and must not come back with new ones.
             return
         context.log.info(f"making the demo shop of {customers:,} customers ...")
@@ -114,6 +115,9 @@ def _make_demo_shop(context: AssetExecutionContext, settings: Settings) -> None:
         )
     except DemoShopError as error:
         raise Failure(str(error)) from error
+    # As a shop's own: its people are nobody's business but the pipeline's.
+    settings.landing_dir.chmod(0o770)
+    settings.demo_truth_dir.chmod(0o700)
     rows = sum(feed.rows_read for feed in shop.feeds.values())
     context.log.info(f"demo shop: {rows:,} rows in {len(shop.marker.files)} files below {shop.landing}")
 
@@ -144,12 +148,17 @@ def _extract_one(
             latest_event=profile.latest_event,
             scratch_dir=settings.scratch_dir,
             settle_seconds=settings.settle_seconds,
-            tombstones=Tombstones(settings.lake_dir),
+            tombstones=settings.tombstones,
+            oldest_event=profile.feeds[contract.feed].oldest_kept(profile.latest_event),
         )
     except FeedError as error:
         raise Failure(str(error)) from error
     for ingestion in extraction.ingestions:
         context.log.info(_line(ingestion))
+    if (oldest := profile.feeds[contract.feed].oldest_kept(profile.latest_event)) and contract.event_time:
+        expired = expire_rows(con, lake, contract, before=oldest, time_zone=profile.time_zone)
+        if expired:
+            context.log.info(f"{contract.feed}: {expired:,} rows from before {oldest} are let go")
     for message in (*(f"{contract.feed} {waiting}" for waiting in extraction.waiting), *extraction.notes):
         context.log.warning(message)
     if not extraction.ingestions:

@@ -56,7 +56,7 @@ def build_erasure(settings: Settings) -> AssetsDefinition:
         ),
     )
     def erase(context: AssetExecutionContext, warehouse: Warehouse) -> MaterializeResult:
-        tombstones = Tombstones(settings.lake_dir)
+        tombstones = settings.tombstones
         resumed = bool(requests.pending())
         with warehouse.connect() as con:
             _begin(con, settings, requests, tombstones, emissions)

@@ -9,7 +9,7 @@ import duckdb
 from pipelines.feeds.conversion import Rule, local_date
 from pipelines.feeds.errors import ReconciliationError
 from pipelines.feeds.lake import Ingestion
-from pipelines.feeds.mapping import ERASED, STAGE, Job, columns_of, kept_order
+from pipelines.feeds.mapping import ERASED, EXPIRED, STAGE, Job, columns_of, kept_order
 from pipelines.feeds.sql import identifier, identifiers, literal, path_literal
 from pipelines.feeds.tombstones import words_of
 
@@ -86,7 +86,7 @@ def write_quarantine(
             ),
             quarantined as (
                 select bad._line, rules.reason, cast(rules.column_name as varchar) as column_name,
-                    case when rules.reason <> {literal(ERASED)}
+                    case when rules.reason not in ({literal(ERASED)}, {literal(EXPIRED)})
                         then cast(to_json(struct_pack({fields})) as varchar) end as original
                 from bad
                 join (values {reasons}) as rules (position, reason, column_name) on bad._rule = rules.position

@@ -38,6 +38,7 @@ In a CSV, JSON Lines, Excel or database source every column is text: an expressi
 
 import re
 from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,6 +61,8 @@ BUILT_IN_REASONS = (
     "too_long",
     "future_date",
     "superseded_in_file",
+    "erased",
+    "expired",
 )
 
 
@@ -89,6 +92,19 @@ class FeedBinding(StrictModel):
     columns: dict[str, str] = Field(min_length=1)
     reject: tuple[RejectRule, ...] = ()
     max_quarantine_share: float = Field(default=0.05, ge=0, le=1)
+    keep_days: int | None = Field(
+        default=None,
+        ge=30,
+        description="days for which rows are kept after what they tell of, whole months; for ever by default",
+    )
+
+    def oldest_kept(self, today: date) -> date | None:
+        """The first day that is kept: of a month, so that files are not written anew every day.
+
+        Args:
+            today: the shop's.
+        """
+        return None if self.keep_days is None else (today - timedelta(days=self.keep_days)).replace(day=1)
 
     @field_validator("columns", mode="before")
     @classmethod

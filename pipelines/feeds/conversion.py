@@ -214,6 +214,13 @@ def future_rule(contract: FeedContract, latest_event: date, time_zone: str) -> l
     return [Rule("future_date", name, f"{local_date(contract, time_zone)} > date '{latest_event}'")]
 
 
+def expired_rule(contract: FeedContract, reason: str, oldest_event: date, time_zone: str) -> list[Rule]:
+    """The rule about events before the first day that is kept; none for a feed without events."""
+    if contract.event_time is None:
+        return []
+    return [Rule(reason, None, f"{local_date(contract, time_zone)} < date '{oldest_event}'")]
+
+
 def local_date(contract: FeedContract, time_zone: str) -> str:
     """SQL for the day of a row's event in the profile's zone."""
     name = contract.event_time

@@ -1,7 +1,7 @@
-"""Taking the rows of erased people out of the lake and out of the files they came in.
+"""Taking rows out of the lake: those of erased people, also out of the files they came in, and those that are old.
 
-An ingestion keeps its identity and its sum: what is taken out counts as quarantined with the reason `erased`, and
-nothing of it is kept. Every step can be done again: a job that died in between is finished by the next one.
+An ingestion keeps its identity and its sum: what is taken out counts as quarantined with the reason `erased` or
+`expired`, and nothing of it is kept. Every step can be done again: a job that died in between is finished by the next one.
 """
 
 import gzip
@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,9 +18,10 @@ import duckdb
 
 from pipelines.feeds.accounts import number
 from pipelines.feeds.contract import FeedContract
+from pipelines.feeds.conversion import local_date
 from pipelines.feeds.extract import fingerprint_of, resolve_also
 from pipelines.feeds.lake import Ingestion, Lake
-from pipelines.feeds.mapping import ERASED, STAGE, Job, map_rows, stage_rows
+from pipelines.feeds.mapping import ERASED, EXPIRED, STAGE, Job, map_rows, stage_rows
 from pipelines.feeds.readers import SourceTable, read_source
 from pipelines.feeds.source_settings import FileSource
 from pipelines.feeds.sources import SourceFile, resolve_files
@@ -66,70 +68,98 @@ def erase_rows(
     erased: dict[str, int] = {}
     for ingestion in lake.ingestions():
         if contract := contracts.get(ingestion.feed):
-            lost = _erase_from(con, lake, ingestion, contract, tombstones)
-            if lost:
+            rows = tombstones.rows_of_erased(contract, _rows(lake, ingestion, contract), "file_row_number")
+            aside = tombstones.texts_of_erased(
+                f"(from {_numbered(lake.quarantine_file(ingestion))} where original is not null)",
+                "file_row_number",
+                words_of("original"),
+            )
+            if lost := _take_out(con, lake, ingestion, rows=rows, aside=aside, reason=ERASED):
                 erased[ingestion.feed] = erased.get(ingestion.feed, 0) + lost
     return erased
 
 
-def _erase_from(
-    con: duckdb.DuckDBPyConnection,
-    lake: Lake,
-    ingestion: Ingestion,
-    contract: FeedContract,
-    tombstones: Tombstones,
+def expire_rows(
+    con: duckdb.DuckDBPyConnection, lake: Lake, contract: FeedContract, *, before: date, time_zone: str
 ) -> int:
-    rows, quarantine = lake.rows_file(ingestion), lake.quarantine_file(ingestion)
+    """Lets go of a feed's rows about events before a day, and of what was set aside before it.
+
+    Args:
+        con: any connection.
+        lake: the lake; the caller owns it.
+        contract: of a feed with an event time.
+        before: the first day that is kept, in the shop's zone.
+        time_zone: the shop's.
+
+    Returns:
+        Rows taken out.
+    """
+    taken = 0
+    for ingestion in lake.ingestions(contract.feed):
+        rows = (
+            f"select file_row_number as row_id from {_rows(lake, ingestion, contract)} "
+            f"where {local_date(contract, time_zone)} < date {literal(before.isoformat())}"
+        )
+        is_old = ingestion.ingested_at.date() < before
+        aside = (
+            f"select file_row_number as row_id from {_numbered(lake.quarantine_file(ingestion))} "
+            f"where original is not null and {'true' if is_old else 'false'}"
+        )
+        taken += _take_out(con, lake, ingestion, rows=rows, aside=aside, reason=EXPIRED)
+    return taken
+
+
+def _rows(lake: Lake, ingestion: Ingestion, contract: FeedContract) -> str:
+    """The loaded rows with their number; a column that the contract has got since is null."""
     nulls = ", ".join(
         f"cast(null as {column.sql_type}) as {identifier(column.name)}" for column in contract.columns
     )
-    # The empty part gives the contract's columns to a file written before a column was added.
-    numbered = (
-        f"(select * from (select {nulls}, cast(null as bigint) as file_row_number where false) union all by name "
-        f"select * from read_parquet({path_literal(rows)}, file_row_number = true, hive_partitioning = false))"
+    return (
+        f"(select * from (select {nulls}, cast(null as bigint) as file_row_number where false) "
+        f"union all by name select * from {_numbered(lake.rows_file(ingestion))})"
     )
-    of_erased = tombstones.rows_of_erased(contract, numbered, "file_row_number")
-    con.execute(f"create or replace temp table winback_feed_erased as {of_erased}")
-    set_aside = f"read_parquet({path_literal(quarantine)}, file_row_number = true, hive_partitioning = false)"
-    of_set_aside = tombstones.texts_of_erased(
-        f"(select * from {set_aside} where original is not null)", "file_row_number", words_of("original")
-    )
-    con.execute(f"create or replace temp table winback_feed_erased_aside as {of_set_aside}")
-    lost = number(con, "select count(*) from winback_feed_erased")
-    lost_aside = number(con, "select count(*) from winback_feed_erased_aside")
-    kept = number(con, f"select count(*) from {_table(rows)}") - lost
+
+
+def _take_out(
+    con: duckdb.DuckDBPyConnection, lake: Lake, ingestion: Ingestion, *, rows: str, aside: str, reason: str
+) -> int:
+    """Takes rows out of an ingestion; they count as quarantined, without their content.
+
+    Args:
+        con: any connection.
+        lake: the lake.
+        ingestion: the ingestion.
+        rows, aside: queries of the numbers (`row_id`) of loaded and of quarantined rows.
+        reason: under which they count.
+    """
+    loaded, quarantine = lake.rows_file(ingestion), lake.quarantine_file(ingestion)
+    con.execute(f"create or replace temp table winback_feed_out as {rows}")
+    con.execute(f"create or replace temp table winback_feed_out_aside as {aside}")
+    lost = number(con, "select count(*) from winback_feed_out")
+    lost_aside = number(con, "select count(*) from winback_feed_out_aside")
+    kept = number(con, f"select count(*) from {_table(loaded)}") - lost
     if not lost and not lost_aside and kept == ingestion.rows_loaded:
         return 0
-    other = number(
-        con,
-        f"select count(*) from {set_aside} where reason <> {literal(ERASED)} "
-        "and file_row_number not in (select row_id from winback_feed_erased_aside)",
+    still_aside = (
+        f"from {_numbered(quarantine)} where reason <> {literal(reason)} "
+        "and file_row_number not in (select row_id from winback_feed_out_aside)"
     )
+    other = number(con, f"select count(*) {still_aside}")
     # From what was read, which does not change: the sum is right also after a job that died half-way.
-    erased = ingestion.rows_read - ingestion.rows_duplicate - kept - other
+    out = ingestion.rows_read - ingestion.rows_duplicate - kept - other
     _replace(
         con,
         f"""
-        select * exclude (file_row_number) from {set_aside}
-        where reason <> {literal(ERASED)}
-            and file_row_number not in (select row_id from winback_feed_erased_aside)
+        select * exclude (file_row_number) {still_aside}
         union all
-        select {literal(ingestion.ingestion_id)}, {literal(ingestion.source)}, null, {literal(ERASED)}, null, null
-        from range({erased})
+        select {literal(ingestion.ingestion_id)}, {literal(ingestion.source)}, null, {literal(reason)}, null, null
+        from range({out})
         """,
         quarantine,
     )
     if lost:
-        _replace(
-            con,
-            f"""
-            select * exclude (file_row_number)
-            from read_parquet({path_literal(rows)}, file_row_number = true, hive_partitioning = false)
-            where file_row_number not in (select row_id from winback_feed_erased)
-            order by file_row_number
-            """,
-            rows,
-        )
+        still = "file_row_number not in (select row_id from winback_feed_out) order by file_row_number"
+        _replace(con, f"select * exclude (file_row_number) from {_numbered(loaded)} where {still}", loaded)
     reasons = con.execute(
         f"select reason, count(*) from {_table(quarantine)} group by reason order by reason"
     ).fetchall()
@@ -137,11 +167,15 @@ def _erase_from(
         replace(
             ingestion,
             rows_loaded=kept,
-            rows_quarantined=other + erased,
-            quarantined_by_reason={str(reason): int(count) for reason, count in reasons},
+            rows_quarantined=other + out,
+            quarantined_by_reason={str(each): int(count) for each, count in reasons},
         )
     )
     return lost + lost_aside
+
+
+def _numbered(file: Path) -> str:
+    return f"read_parquet({path_literal(file)}, file_row_number = true, hive_partitioning = false)"
 
 
 def _table(file: Path) -> str:

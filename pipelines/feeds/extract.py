@@ -91,6 +91,7 @@ def extract_feed(
     scratch_dir: Path | None = None,
     settle_seconds: float = DEFAULT_SETTLE_SECONDS,
     tombstones: Tombstones | None = None,
+    oldest_event: date | None = None,
 ) -> Extraction:
     """Takes in the feed's new and changed sources.
 
@@ -112,6 +113,8 @@ def extract_feed(
         scratch_dir: for what is written anew in between; by default the system's temporary folder.
         settle_seconds: see `resolve_files`.
         tombstones: of people who were erased: their rows are quarantined as `erased`, without their content.
+        oldest_event: the first day that is kept: rows of events before it are quarantined as `expired`,
+            without their content. No part of the fingerprint either.
 
     Raises:
         FeedError: a missing or unreadable source, or a mapping that does not fit. Sources before it are
@@ -140,6 +143,7 @@ def extract_feed(
             Path(folder),
             settle_seconds,
             tombstones,
+            oldest_event,
         )
         also: dict[str, list[SourceFile]] = {}
         waiting: list[Waiting] = []
@@ -269,7 +273,7 @@ def _fingerprint(job: Job, also: dict[str, list[SourceFile]], content_sha256: st
         "also": {name: [other.content_sha256 for other in others] for name, others in also.items()},
         # The gate's threshold changes no row.
         "binding": job.binding.model_dump(
-            mode="json", exclude={"max_quarantine_share": True, "source": _NOT_DECISIVE}
+            mode="json", exclude={"max_quarantine_share": True, "keep_days": True, "source": _NOT_DECISIVE}
         ),
         "contract": job.contract.model_dump(mode="json", exclude={"references"}),
         "time_zone": job.time_zone,

@@ -19,6 +19,7 @@ from pipelines.feeds.conversion import (
     Rule,
     converted,
     default_literal,
+    expired_rule,
     future_rule,
     value_rules,
     wrong_type_rules,
@@ -33,6 +34,9 @@ STAGE = "winback_feed"
 
 ERASED = "erased"
 """Reason of rows of people who were erased: they are counted, and nothing of them is kept."""
+
+EXPIRED = "expired"
+"""Reason of rows about events older than the profile keeps; likewise."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Job:
     scratch_dir: Path
     settle_seconds: float
     tombstones: Tombstones | None = None
+    oldest_event: date | None = None
 
     def key(self, *parts: str) -> str:
         """Profile file and key, as messages name it."""
@@ -174,6 +179,8 @@ def map_rows(job: Job) -> list[Rule]:
     broken = value_rules(job.contract)
     if job.latest_event is not None:
         broken += future_rule(job.contract, job.latest_event, job.time_zone)
+    if job.oldest_event is not None:
+        broken += expired_rule(job.contract, EXPIRED, job.oldest_event, job.time_zone)
     statement = f"""
             create or replace temp table {STAGE}_mapped as
             with {bound},

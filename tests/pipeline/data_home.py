@@ -39,6 +39,8 @@ class Home:
             "WINBACK_MEMORY_LIMIT": "1GB",
             # What the tests write, they have finished writing.
             "WINBACK_SETTLE_SECONDS": "0",
+            # Two homes that did the same have the same keys.
+            "WINBACK_PRIVATE_KEY": "0" * 64,
         }
 
     @property

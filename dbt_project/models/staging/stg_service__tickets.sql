@@ -12,7 +12,7 @@ select
     phones.form as phone,
     case
         when newest.account_id is null and newest.member_id is null and coalesce(emails.form, phones.form) is not null
-            then {{ stable_id("s_", ["coalesce(emails.form, phones.form)"]) }}
+            then {{ stable_id("s_", ["secrets.private_key", "coalesce(emails.form, phones.form)"]) }}
     end as contact_key,
     newest.channel,
     newest.kind,
@@ -24,5 +24,6 @@ select
     newest.order_id,
     cast(newest.rating as integer) as rating
 from newest
+cross join {{ control("private_key") }} as secrets
 left join {{ source("identity", "email_form") }} as emails on newest.email = emails.spelling
 left join {{ source("identity", "phone_form") }} as phones on newest.phone = phones.spelling
