@@ -107,7 +107,9 @@ def write_profile(con: duckdb.DuckDBPyConnection, profile: Profile, policy_versi
 def write_private_key(con: duckdb.DuckDBPyConnection, key: str) -> None:
     """Replace `control.private_key`: one row with the home's secret, for keys that are made of addresses."""
     con.execute("create schema if not exists control")
-    con.execute("create or replace table control.private_key as select cast(? as varchar) as private_key", [key])
+    con.execute(
+        "create or replace table control.private_key as select cast(? as varchar) as private_key", [key]
+    )
 
 
 def write_as_of_window(con: duckdb.DuckDBPyConnection, dates: Sequence[date]) -> None:

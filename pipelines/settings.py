@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import (
     AfterValidator,
     Field,
-    SecretStr,
     PlainValidator,
+    SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -301,7 +301,9 @@ class Profile(StrictModel):
             raise ValueError(f"unknown feed {', '.join(unknown)}; known feeds: {', '.join(sorted(known))}")
         timeless = [feed for feed, each in value.items() if each.keep_days and not known[feed].event_time]
         if timeless:
-            raise ValueError(f"keep_days: {', '.join(timeless)} tells of no events, so nothing of it gets old")
+            raise ValueError(
+                f"keep_days: {', '.join(timeless)} tells of no events, so nothing of it gets old"
+            )
         if not value:
             raise ValueError("a profile binds at least one feed")
         return value
@@ -342,7 +344,7 @@ class Settings(StrictModel):
     lock_timeout_seconds: float = Field(default=7200, gt=0)
     private_key: SecretStr | None = Field(
         default=None,
-        description="64 hex digits that make keys and tombstones of people unguessable; by default the lake's own",
+        description="64 hex digits that make keys of people unguessable; by default the lake's own",
     )
     customers: int | None = Field(
         default=None, ge=100, le=5_000_000, description="of the demo shop; by default those it has, or 20,000"
@@ -455,10 +457,10 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     `WINBACK_PROFILE` names the profile, `WINBACK_DATA_DIR` the data home, `WINBACK_MEMORY_LIMIT` and
     `WINBACK_THREADS` bound DuckDB, `WINBACK_EXTRACT_MEMORY_LIMIT` the DuckDB that takes sources in,
     `WINBACK_SETTLE_SECONDS` the time between two looks at a file that was just written,
-    `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run; `WINBACK_PRIVATE_KEY` is the secret that else lies
-    in the lake; `WINBACK_CUSTOMERS` is the size of the demo shop.
-    Without a data home the default profile lives in `data/` and every other one in `data/shops/<name>/`, so
-    that two shops never share tables.
+    `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run; `WINBACK_PRIVATE_KEY` is the secret that else
+    lies in the lake; `WINBACK_CUSTOMERS` is the size of the demo shop. Without a data home the default
+    profile lives in `data/` and every other one in `data/shops/<name>/`, so that two shops never share
+    tables.
 
     Raises:
         ConfigError: a variable or the profile is wrong.

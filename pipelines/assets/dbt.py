@@ -136,10 +136,7 @@ def build_dbt_assets(
             _revoke(con, context, Stage.ACTIVATION, days)
             control.write_decision_dates(con, plan)
             write_contact_units(con)
-            control.write_parquet_view(con, "recall_touch", emissions.touch_files(), TOUCH_COLUMNS)
-            control.write_parquet_view(
-                con, "arm_assignment", emissions.assignment_files(), ASSIGNMENT_COLUMNS
-            )
+            _write_emitted(con, emissions)
             control.write_parquet_view(
                 con,
                 "frozen_decision",
@@ -158,16 +155,18 @@ def build_dbt_assets(
             control.write_as_of_window(con, days)
             newest = newest_date(con, days)
             control.write_measured_until(con, newest, _known_until(context, settings.profile, newest))
-            control.write_parquet_view(con, "recall_touch", emissions.touch_files(), TOUCH_COLUMNS)
-            control.write_parquet_view(
-                con, "arm_assignment", emissions.assignment_files(), ASSIGNMENT_COLUMNS
-            )
+            _write_emitted(con, emissions)
             control.write_parquet_view(
                 con, "erased_unit", kept_outcomes(settings.lake_dir), ERASED_UNIT_COLUMNS
             )
         yield from dbt.build(context, intermediates=INTERMEDIATES["kpi"])
 
     return {"staging": staging, "core": core, "marts": marts, "activation": activation, "kpi": kpi}
+
+
+def _write_emitted(con: Any, emissions: EmissionStore) -> None:
+    control.write_parquet_view(con, "recall_touch", emissions.touch_files(), TOUCH_COLUMNS)
+    control.write_parquet_view(con, "arm_assignment", emissions.assignment_files(), ASSIGNMENT_COLUMNS)
 
 
 def plan_decisions(

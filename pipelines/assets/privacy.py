@@ -50,9 +50,10 @@ def build_erasure(settings: Settings) -> AssetsDefinition:
         kinds={"duckdb", "parquet"},
         owners=["team:data-engineering"],
         description=(
-            "Takes the people who asked for it (winback erase) out of the lake, the landed files, the audiences "
-            "and the warehouse, and sets tombstones, keyed hashes by which no file brings them back. Outcomes of "
-            "past experiments stay as counts. Only the job `erase` does this; it also makes anew what comes after."
+            "Takes the people who asked for it (winback erase) out of the lake, the landed files, the "
+            "audiences and the warehouse, and sets tombstones, keyed hashes by which no file brings them "
+            "back. Outcomes of past experiments stay as counts. Only the job `erase` does this; it also makes "
+            "anew what comes after."
         ),
     )
     def erase(context: AssetExecutionContext, warehouse: Warehouse) -> MaterializeResult:
@@ -81,8 +82,9 @@ def build_erasure(settings: Settings) -> AssetsDefinition:
                     f"{each.path} still holds {each.rows:,} rows of erased people: {each.left}"
                 )
         context.log.info(
-            f"erasure: {len(pending)} people, {sum(erased.rows.values()):,} rows of the lake, {deleted:,} of the "
-            f"warehouse, {len(cleaned):,} files, {len(written):,} folders of audiences; {kept:,} outcomes kept"
+            f"erasure: {len(pending)} people, {sum(erased.rows.values()):,} rows of the lake, {deleted:,} of "
+            f"the warehouse, {len(cleaned):,} files, {len(written):,} folders of audiences; {kept:,} outcomes "
+            "kept"
         )
         return MaterializeResult(
             metadata={
@@ -118,9 +120,9 @@ def build_erasure_search(settings: Settings, upstream: list[AssetKey]) -> Assets
         kinds={"python"},
         owners=["team:data-engineering"],
         description=(
-            "Searches every byte below the data home (unpacking Parquet, gzip, workbooks and databases) for the "
-            "keys and addresses of the people just erased, and fails with the files that hold one. Then whom the "
-            "requests meant is forgotten too."
+            "Searches every byte below the data home (unpacking Parquet, gzip, workbooks and databases) for "
+            "the keys and addresses of the people just erased, and fails with the files that hold one. Then "
+            "whom the requests meant is forgotten too."
         ),
     )
     def erasure_search(context: AssetExecutionContext, warehouse: Warehouse) -> MaterializeResult:
@@ -163,12 +165,19 @@ def _begin(
             raise Failure("there is no warehouse to look people up in; run winback rebuild first")
         for request in asked:
             try:
-                erasure.begin(con, request, requests, tombstones, emissions.touch_files(), datetime.now(UTC))
+                erasure.begin(
+                    con,
+                    request,
+                    requests,
+                    tombstones,
+                    touch_files=emissions.touch_files(),
+                    erased_at=datetime.now(UTC),
+                )
             except UnknownPerson:
                 # Its message names the person, and a log keeps it.
                 raise Failure(
-                    f"{requests.folder / request.name}.json means nobody, or more than one customer. Remove it, "
-                    "and ask with winback erase, which says what it found"
+                    f"{requests.folder / request.name}.json means nobody, or more than one customer. "
+                    "Remove it, and ask with winback erase, which says what it found"
                 ) from None
     except RequestError as error:
         raise Failure(str(error)) from error

@@ -22,8 +22,8 @@ from pipelines.checks import verdicts
 from pipelines.checks.gates import require_passed
 from pipelines.checks.stages import DATED_STAGES, Stage
 from pipelines.feeds.raw import INGESTION_COLUMNS
-from pipelines.jobs import ERASURE_TAG
 from pipelines.history import History, prune
+from pipelines.jobs import ERASURE_TAG
 from pipelines.partitions import required_dates_of
 from pipelines.publication.publish import PublishedColumn, PublishedTable, publish
 from pipelines.resources.warehouse import Warehouse

@@ -1,7 +1,9 @@
-"""Taking rows out of the lake: those of erased people, also out of the files they came in, and those that are old.
+"""Taking rows out of the lake: those of erased people, also out of the files they came in, and those that are
+old.
 
-An ingestion keeps its identity and its sum: what is taken out counts as quarantined with the reason `erased` or
-`expired`, and nothing of it is kept. Every step can be done again: a job that died in between is finished by the next one.
+An ingestion keeps its identity and its sum: what is taken out counts as quarantined with the reason `erased`
+or `expired`, and nothing of it is kept. Every step can be done again: a job that died in between is finished
+by the next one.
 """
 
 import gzip
@@ -152,7 +154,8 @@ def _take_out(
         f"""
         select * exclude (file_row_number) {still_aside}
         union all
-        select {literal(ingestion.ingestion_id)}, {literal(ingestion.source)}, null, {literal(reason)}, null, null
+        select
+            {literal(ingestion.ingestion_id)}, {literal(ingestion.source)}, null, {literal(reason)}, null, null
         from range({out})
         """,
         quarantine,
@@ -199,9 +202,9 @@ def _put(temporary: Path, target: Path) -> None:
 def erase_from_files(job: Job, lake: Lake, home: Path) -> Iterator[Cleaned]:
     """Takes the rows of erased people out of the feed's files below the data home.
 
-    A file is written anew in its own format without them, and stays known to the lake: it is not taken in again.
-    A file outside the home is its owner's and is only named; so is one that a query of the profile takes apart,
-    since its rows can't be told from what comes out.
+    A file is written anew in its own format without them, and stays known to the lake: it is not taken in
+    again. A file outside the home is its owner's and is only named; so is one that a query of the profile
+    takes apart, since its rows can't be told from what comes out.
 
     Args:
         job: the feed's, with tombstones.
@@ -272,13 +275,14 @@ def _clean(job: Job, source: FileSource, file: SourceFile, home: Path) -> Cleane
     kept = (
         f"select {names} from {STAGE}_whole as whole anti join ({staged}) as gone on {equal} order by _line"
     )
-    _write_anew(job, source, file, kept, table.unreadable, lines)
+    _write_anew(job, file, kept, unreadable=table.unreadable, erased_lines=lines)
     return Cleaned(file.label, file.path, found)
 
 
-def _write_anew(
-    job: Job, source: FileSource, file: SourceFile, kept: str, unreadable: str | None, erased_lines: str
-) -> None:
+def _write_anew(job: Job, file: SourceFile, kept: str, *, unreadable: str | None, erased_lines: str) -> None:
+    """Write the file's kept rows, and the lines that could not be read, in its own format in its place."""
+    source = job.binding.source
+    assert isinstance(source, FileSource)
     file_format = source.format_of(file.path)
     with TemporaryDirectory(prefix="feed-", dir=job.scratch_dir) as folder:
         plain = Path(folder, "plain")
@@ -321,8 +325,10 @@ def _append_lines(job: Job, plain: Path, unreadable: str | None, erased_lines: s
 
 def _encoded(plain: Path, encoding: str, *, packed: bool) -> Path:
     target = plain.with_name("encoded")
-    opened = gzip.open(target, "wb") if packed else target.open("wb")
-    with plain.open(encoding="utf-8", newline="") as text, opened as out:
+    with (
+        plain.open(encoding="utf-8", newline="") as text,
+        gzip.open(target, "wb") if packed else target.open("wb") as out,
+    ):
         while chunk := text.read(1 << 20):
             out.write(chunk.encode(encoding, "backslashreplace"))
     return target

@@ -1,11 +1,11 @@
 """Tombstones: keyed hashes of what named people who were erased, so that no file brings them back.
 
-A row of a feed is an erased person's if one of its keys (account, member, card, device, order, receipt, message)
-has a tombstone, or if its e-mail address or number has one and the row is not younger than the erasure: who
-comes back later with the same address is a new customer.
+A row of a feed is an erased person's if one of its keys (account, member, card, device, order, receipt,
+message) has a tombstone, or if its e-mail address or number has one and the row is not younger than the
+erasure: who comes back later with the same address is a new customer.
 
-The hash is SHA-256 over a secret of the data home, the kind and the value: without the secret nobody can try out
-all telephone numbers. The secret lies in the lake, for without it a lake's tombstones say nothing.
+The hash is SHA-256 over a secret of the data home, the kind and the value: without the secret nobody can try
+out all telephone numbers. The secret lies in the lake, for without it a lake's tombstones say nothing.
 """
 
 import os
@@ -34,7 +34,8 @@ _KEY_BYTES = 32
 
 _BETWEEN_WORDS = r"[^\w@.+-]+"
 
-# What a column holds, as kind and SQL over the column; of an order's columns only those of its own feeds name it.
+# What a column holds, as kind and SQL over the column; of an order's columns only those of its own feeds name
+# it.
 _KEYS = {
     "account_id": ("account", "'ecommerce:' || {}"),
     "member_id": ("account", "'pos:' || {}"),

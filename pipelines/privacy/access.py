@@ -1,4 +1,5 @@
-"""What is known of one customer, for whoever asks what we have of them: files of JSON that a person can read."""
+"""What is known of one customer, for whoever asks what we have of them: files of JSON that a person can
+read."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 _README = """\
 What {shop} knows of one customer, as of {now}.
 
-given/      what the shop's own systems recorded, by kind of record; `set_aside` are records that were not used
-derived/    what was computed from it: one customer across channels, purchases, classes, likelihoods, decisions
+given/      what the shop's own systems recorded; `set_aside` are records that were not used
+derived/    what was computed: one customer across channels, purchases, classes, likelihoods, decisions
 contacts/   what was decided and sent, and the texts
 identity/   why these accounts are taken for one person
 """
@@ -87,10 +88,8 @@ def write_access(
     ledger = sorted((lake_dir / "identity" / "ledger").glob("*.parquet"))
     if ledger:
         accounts = ", ".join(literal(value) for kind, value in subject.names if kind == "account")
-        write(
-            "identity/history",
-            f"select * from {_parquet(ledger)} where customer_id in ({ids}) or account_id in ({accounts or 'null'})",
-        )
+        theirs = f"customer_id in ({ids}) or account_id in ({accounts or 'null'})"
+        write("identity/history", f"select * from {_parquet(ledger)} where {theirs}")
     note = target / "README.txt"
     note.write_text(
         _README.format(shop=shop, now=datetime.now(UTC).isoformat(timespec="seconds")), encoding="utf-8"
@@ -104,8 +103,8 @@ def _load(con: duckdb.DuckDBPyConnection, tombstones: Tombstones, subject: Subje
     con.execute("create or replace temp table winback_named (kind varchar, value varchar)")
     con.executemany("insert into winback_named values (?, ?)", list(subject.names))
     con.execute(
-        f"create or replace temp table {TABLE} as "
-        f"select hash, timestamptz '9999-12-31 00:00:00+00' as erased_at from ({tombstones.hashes('winback_named')})"
+        f"create or replace temp table {TABLE} as select hash, timestamptz '9999-12-31' as erased_at "
+        f"from ({tombstones.hashes('winback_named')})"
     )
     con.execute("drop table temp.winback_named")
 

@@ -112,7 +112,8 @@ class Pending:
 
 
 class Requests:
-    """Requests and what is under way, below `<home>/erasure/`; closed to other users, for they name people."""
+    """Requests and what is under way, below `<home>/erasure/`; closed to other users, for they name
+    people."""
 
     def __init__(self, home: Path) -> None:
         self.folder = home / "erasure"
@@ -180,7 +181,8 @@ class Requests:
 
 @dataclass(frozen=True)
 class Erased:
-    """What was taken out: rows by feed or by folder of our own files, and which of those files have changed."""
+    """What was taken out: rows by feed or by folder of our own files, and which of those files have
+    changed."""
 
     rows: dict[str, int]
     files: tuple[Path, ...]
@@ -191,6 +193,7 @@ def begin(
     request: Request,
     requests: Requests,
     tombstones: Tombstones,
+    *,
     touch_files: Sequence[Path],
     erased_at: datetime,
 ) -> Pending:
@@ -211,7 +214,8 @@ def begin(
     if found or any(kind in ("customer", "account") for kind, _ in request.given):
         subject = describe_subject(con, only_customer(found, request.given), touch_files)
     else:
-        # An address that only lists of campaigns and permissions have is no customer, and somebody's all the same.
+        # An address that only lists of campaigns and permissions have is no customer, and somebody's all the
+        # same.
         subject = unnamed_subject(request.given)
     tombstones.append(con, subject.names, erased_at)
     return requests.pend(request, subject, erased_at)
@@ -236,19 +240,20 @@ def keep_outcomes(con: duckdb.DuckDBPyConnection, lake_dir: Path, pending: Pendi
     folder = lake_dir / "erasures" / "units"
     target = folder / f"{pending.name}.parquet"
     exists = con.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'kpi' and table_name = 'int_experiment_unit'"
+        "select 1 from duckdb_tables() where schema_name = 'kpi' and table_name = 'int_experiment_unit'"
     ).fetchone()
-    if target.exists() or not pending.subject.customer_ids or not exists or not exists[0]:
+    if target.exists() or not pending.subject.customer_ids or not exists:
         return 0
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = f"erased_{secrets.token_hex(8)}"
     columns = ", ".join(
         f"{literal(name)} as unit_id" if column == "unit_id" else column for column in ERASED_UNIT_COLUMNS
     )
+    ids = ", ".join(map(literal, pending.subject.customer_ids))
     write_parquet(
         con,
-        f"select {columns} from kpi.int_experiment_unit where scope = 'campaign' "
-        f"and customer_id in ({', '.join(map(literal, pending.subject.customer_ids))}) order by campaign_id, arm",
+        f"select {columns} from kpi.int_experiment_unit "
+        f"where scope = 'campaign' and customer_id in ({ids}) order by campaign_id, arm",
         target,
     )
     kept = con.execute(f"select count(*) from read_parquet({path_literal(target)})").fetchone()
@@ -300,10 +305,10 @@ def erase_from_tables(con: duckdb.DuckDBPyConnection, tombstones: Tombstones, fi
         row = con.execute("select count(*) from winback_erased_row").fetchone()
         if row and row[0]:
             mode = file.stat().st_mode & 0o777
+            others = "file_row_number not in (select row_id from winback_erased_row)"
             write_parquet(
                 con,
-                f"select * exclude (file_row_number) from {source} "
-                "where file_row_number not in (select row_id from winback_erased_row) order by file_row_number",
+                f"select * exclude (file_row_number) from {source} where {others} order by file_row_number",
                 file,
             )
             file.chmod(mode)
@@ -311,7 +316,9 @@ def erase_from_tables(con: duckdb.DuckDBPyConnection, tombstones: Tombstones, fi
     return taken
 
 
-def erase_from_instructions(con: duckdb.DuckDBPyConnection, tombstones: Tombstones, files: Iterable[Path]) -> int:
+def erase_from_instructions(
+    con: duckdb.DuckDBPyConnection, tombstones: Tombstones, files: Iterable[Path]
+) -> int:
     """Take rows that name erased accounts out of instruction files; returns how many."""
     taken = 0
     for file in files:
@@ -385,7 +392,8 @@ def erase_from_warehouse(con: duckdb.DuckDBPyConnection, customer_ids: Sequence[
     tables = con.execute(
         "select schema_name, table_name, list(column_name) from duckdb_columns() "
         "where database_name = current_database() and not internal "
-        "and (schema_name, table_name) in (select (schema_name, table_name) from duckdb_tables()) group by all order by all"
+        "and (schema_name, table_name) in (select (schema_name, table_name) from duckdb_tables()) "
+        "group by all order by all"
     ).fetchall()
     for schema, table, columns in tables:
         name = f"{identifier(schema)}.{identifier(table)}"

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 GIVEN_KINDS = ("customer", "account", "email", "phone", "card", "device")
 """By what a person can be looked up.
 
-A customer id or one that a merge retired; `<source>:<account key>` as in core.customer_account; an address or a
-number in any notation that a source has written, or in normal form; a member card; `app:<device>` or
+A customer id or one that a merge retired; `<source>:<account key>` as in core.customer_account; an address or
+a number in any notation that a source has written, or in normal form; a member card; `app:<device>` or
 `browser:<visitor>`.
 """
 
@@ -256,7 +256,8 @@ _NAMES = """
     select 'token', coupon_code, false from ({touches}) where coupon_code is not null
 """
 
-# Of a key the part that stands in files: `ecommerce:A1` is A1 there. A number's digits without its country too.
+# Of a key the part that stands in files: `ecommerce:A1` is A1 there. A number's digits without its country
+# too.
 _TEXTS = """
     select case
         when kind = 'account' then regexp_replace(value, '^[a-z]+:', '')

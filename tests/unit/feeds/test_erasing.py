@@ -127,7 +127,7 @@ def members(tmp_path: Path, con: duckdb.DuckDBPyConnection, contracts: dict[str,
         ("card", "C1"),
         ("contact", "anna@example.ORG "),
         ("contact", "+447700900001"),
-        ("contact", "0044 7700900001".replace("00", "+", 1).replace("+44", "44")),
+        ("contact", "44 7700 900001"),
     ],
     ids=["account", "card", "email", "phone", "digits"],
 )
@@ -200,7 +200,7 @@ def test_who_comes_back_later_with_the_same_address_is_a_new_customer(members: M
 def test_a_text_file_loses_their_lines_and_is_not_taken_in_again(members, path, source, encoding) -> None:
     shop = replace(members, path=path, source=source)
     delimiter = "\t" if path.endswith("tsv") else source.get("delimiter", ",")
-    odd = ("M4", "it says so", 'a@x.example.org', "", "", "2024-01-05")
+    odd = ("M4", "it says so", "a@x.example.org", "", "", "2024-01-05")
     shop.write([ANNA, BEN, ANNA, odd], encoding, delimiter)
     shop.file.chmod(0o640)
     shop.extract()
@@ -284,9 +284,7 @@ def test_what_a_dead_job_began_is_finished(members: Members, monkeypatch, died_a
 def test_old_rows_are_let_go_and_stay_away(members: Members) -> None:
     members.write([ANNA, BEN, EMPTY, ("M5", "", "", "", "", "once")])
     members.extract()
-    taken = expire_rows(
-        members.con, members.lake, members.contract, before=date(2024, 2, 1), time_zone="UTC"
-    )
+    taken = expire_rows(members.con, members.lake, members.contract, before=date(2024, 2, 1), time_zone="UTC")
     assert taken == 1
     assert members.loaded() == ["M2", "M3"]
     [ingestion] = members.lake.current()
@@ -300,10 +298,11 @@ def test_old_rows_are_let_go_and_stay_away(members: Members) -> None:
 
 def test_hashes_need_the_lakes_own_secret(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
     one, other = Tombstones(tmp_path / "one"), Tombstones(tmp_path / "other")
-    hashes = [con.sql(f"select {each.hashed('contact', "'447700900001'")}").fetchone() for each in (one, other)]
+    number = "'447700900001'"
+    hashes = [con.sql(f"select {each.hashed('contact', number)}").fetchone() for each in (one, other)]
     assert hashes[0] != hashes[1]
     assert Tombstones(tmp_path / "one").key == one.key
     assert (tmp_path / "one" / "private.key").stat().st_mode & 0o777 == 0o600
     (tmp_path / "one" / "private.key").write_text("hunter2")
-    with pytest.raises(ConfigError, match="private.key: is not the secret of this lake"):
+    with pytest.raises(ConfigError, match=r"private\.key: is not the secret of this lake"):
         private_key(tmp_path / "one")
