@@ -52,8 +52,8 @@ def build_erasure(settings: Settings) -> AssetsDefinition:
         description=(
             "Takes the people who asked for it (winback erase) out of the lake, the landed files, the "
             "audiences and the warehouse, and sets tombstones, keyed hashes by which no file brings them "
-            "back. Outcomes of past experiments stay as counts. Only the job `erase` does this; it also makes "
-            "anew what comes after."
+            "back. Outcomes of past experiments stay as counts. Only the job `erase` does this; it also makes"
+            " anew what comes after."
         ),
     )
     def erase(context: AssetExecutionContext, warehouse: Warehouse) -> MaterializeResult:
@@ -83,8 +83,8 @@ def build_erasure(settings: Settings) -> AssetsDefinition:
                 )
         context.log.info(
             f"erasure: {len(pending)} people, {sum(erased.rows.values()):,} rows of the lake, {deleted:,} of "
-            f"the warehouse, {len(cleaned):,} files, {len(written):,} folders of audiences; {kept:,} outcomes "
-            "kept"
+            f"the warehouse, {len(cleaned):,} files, {len(written):,} folders of audiences; {kept:,} outcomes"
+            " kept"
         )
         return MaterializeResult(
             metadata={

@@ -149,14 +149,13 @@ def _take_out(
     other = number(con, f"select count(*) {still_aside}")
     # From what was read, which does not change: the sum is right also after a job that died half-way.
     out = ingestion.rows_read - ingestion.rows_duplicate - kept - other
+    origin = f"{literal(ingestion.ingestion_id)}, {literal(ingestion.source)}"
     _replace(
         con,
         f"""
         select * exclude (file_row_number) {still_aside}
         union all
-        select
-            {literal(ingestion.ingestion_id)}, {literal(ingestion.source)}, null, {literal(reason)}, null, null
-        from range({out})
+        select {origin}, null, {literal(reason)}, null, null from range({out})
         """,
         quarantine,
     )

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -64,9 +65,13 @@ def day_after_eve(watched_day) -> Home:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> DemoHome:
-    """A home of the demo shop in which its last date was run. To be looked at only."""
+    """A home of the demo shop in which its last date was run. To be looked at only; `run.log` beside it has what the
+    run has said."""
     home = DemoHome(DEMO, tmp_path_factory.mktemp("demo") / "home")
-    assert home.run() == 0
+    said = home.path.with_name("run.log")
+    with said.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+        status = home.run()
+    assert status == 0, said.read_text(encoding="utf-8")
     return home
 
 
