@@ -1,5 +1,7 @@
 """Erasing people: whoever asked is taken out of everything, and a search proves it."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -131,6 +133,7 @@ def build_erasure_search(settings: Settings, upstream: list[AssetKey]) -> Assets
             return MaterializeResult(metadata={"people": 0})
         size = erasure.compact(warehouse.connect, settings.warehouse_file)
         settings.warehouse_file.with_suffix(".before-rebuild").unlink(missing_ok=True)
+        _forget_runs(context, settings, pending)
         _require_nothing_left(settings, requests, pending)
         requests.finish(pending)
         told = {
@@ -209,6 +212,22 @@ def _erase_from_files(settings: Settings, tombstones: Tombstones) -> list[Cleane
                 raise Failure(f"{feed}: its files cannot be searched for erased people: {error}") from error
         erasure.erase_from_tables(con, tombstones, sorted(settings.demo_truth_dir.rglob("*.parquet")))
     return cleaned
+
+
+def _forget_runs(context: AssetExecutionContext, settings: Settings, pending: list[Pending]) -> None:
+    """Delete the records of runs that name the people: a failed check tells the keys of some of its rows."""
+    texts = [text for each in pending for text in each.subject.texts]
+    files = [each.path for each in find_texts(settings.dagster_home, texts)]
+    runs = sorted({file.stem for file in files} - {context.run_id})
+    deleted = [run_id for run_id in runs if context.instance.has_run(run_id)]
+    for run_id in deleted:
+        context.instance.delete_run(run_id)
+    for file in files:
+        if file.exists() and file.suffix == ".db":
+            with closing(sqlite3.connect(file, timeout=60)) as con:
+                con.execute("vacuum")
+    if deleted:
+        context.log.info(f"erasure: the records of {len(deleted)} runs named somebody and are deleted")
 
 
 def _require_nothing_left(settings: Settings, requests: Requests, pending: list[Pending]) -> None:
