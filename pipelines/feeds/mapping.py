@@ -29,6 +29,8 @@ from pipelines.feeds.repeats import delete_repeated_rows, find_repeated
 from pipelines.feeds.sql import identifier, identifiers
 
 STAGE = "winback_feed"
+ROW_ID = "rowid"
+"""DuckDB's number of a row; a column of that name would hide it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ def stage_rows(job: Job, named: str, source: SourceTable, also: dict[str, str]) 
         How many copies were left out.
     """
     rows = f"{STAGE}_rows"
+    if job.binding.query is None and ROW_ID in map(str.lower, source.columns):
+        raise SourceUnreadableError(
+            f"{job.key('source')}: {named} has a column named {ROW_ID!r}, a name that the database "
+            f"gives itself; give the feed the query `select * rename ({ROW_ID} as row_number) from source`"
+        )
     if job.binding.query is None and source.table is not None:
         job.con.execute(f"alter table {source.table} rename to {rows}")
     else:
@@ -127,10 +134,10 @@ def _checked_query(job: Job, with_tables: str, tables: dict[str, str], source: S
 
 def _check_query_columns(job: Job, columns: Sequence[str]) -> None:
     for name in columns:
-        if name.lower() in RESERVED_COLUMNS:
+        if name.lower() in (*RESERVED_COLUMNS, ROW_ID):
             raise MappingError(
                 f"{job.key('query')}: its result has a column {name!r}, a name that is reserved "
-                f"({', '.join(RESERVED_COLUMNS)}; only _line may be given)"
+                f"({', '.join((*RESERVED_COLUMNS, ROW_ID))}; only _line may be given)"
             )
 
 
@@ -189,8 +196,22 @@ def map_rows(job: Job) -> list[Rule]:
             job.con.execute(statement)
     except duckdb.Error as error:
         raise _failing_expression(job, expressions, error) from error
+    _check_row_count(job)
     _find_superseded(job)
     return [*rejects, *unconvertible, *broken]
+
+
+def _check_row_count(job: Job) -> None:
+    """One row in, one row out: `unnest` in an expression would make several of one."""
+    counts = [
+        job.con.execute(f"select count(*) from {STAGE}_{name}").fetchone() for name in ("rows", "mapped")
+    ]
+    if counts[0] != counts[1]:
+        raise MappingError(
+            f"{job.key('columns')}: an expression under columns or a condition under reject makes another "
+            "number of "
+            "rows than there are. What makes rows of rows, such as unnest, belongs into `query:`"
+        )
 
 
 def columns_of(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pipelines.feeds.config import redacted
 from pipelines.feeds.errors import SourceNotFoundError, SourceUnreadableError
 from pipelines.feeds.source_settings import VARIABLE, FileSource
 
@@ -137,13 +138,25 @@ def _is_temporary(name: str) -> bool:
 def _expand(configured: str, where: str, hint: str | None, base_dir: Path) -> Iterator[tuple[Path, str]]:
     remedy = f"\n{hint.strip()}" if hint else ""
     expanded = with_variables(configured, where, "the path of the data", remedy)
+    if "://" in expanded and not expanded.startswith(_PACKAGE):
+        # It may hold a password, so the message has none of it.
+        raise SourceNotFoundError(
+            f"{where}: {redacted(repr(configured))} is a URL; accepted: a path, a glob or "
+            f"{_PACKAGE}<package>/<path>. "
+            f"A database is a source of `type: postgres` or `type: mysql`{remedy}"
+        )
     located = _located(expanded, configured, where, remedy, base_dir)
     if not glob.has_magic(expanded) or located.is_file():
         yield from _single(located, configured, where, remedy)
         return
     folder, pattern, label = _split_at_wildcard(located, configured)
-    patterns = [pattern, *(f"{pattern}{suffix}" for suffix in ("~", *_TEMPORARY_SUFFIXES))]
-    matches = sorted({path for each in patterns for path in folder.glob(each) if path.is_file()})
+    patterns = [pattern]
+    if not pattern.endswith("**"):
+        patterns += [f"{pattern}{suffix}" for suffix in ("~", *_TEMPORARY_SUFFIXES)]
+    try:
+        matches = sorted({path for each in patterns for path in folder.glob(each) if path.is_file()})
+    except ValueError as error:
+        raise SourceNotFoundError(f"{where}: {configured!r} is no pattern of file names: {error}") from error
     if not matches:
         raise SourceNotFoundError(f"{where}: no file matches {located} ({configured!r}){remedy}")
     for path in matches:
