@@ -86,13 +86,18 @@ def resolve_files(
     Raises:
         SourceNotFoundError: an unset variable, a missing package or file, a glob without a match. No error if
             the file waits.
-        SourceUnreadableError: an empty file, unless its format is JSON lines.
+        SourceUnreadableError: an empty file, unless its format is JSON lines; a link out of a glob's folder;
+            a name that is not UTF-8.
     """
     files: dict[Path, str] = {}
     waiting: dict[str, Waiting] = {}
     where = f"{profile_file}: {key}.path"
     for configured in source.paths:
         for path, label in _expand(configured, where, source.hint, base_dir):
+            if not _is_utf8(path):
+                raise SourceUnreadableError(
+                    f"{where}: the name of {str(path)!a} is not UTF-8; accepted: a name that is"
+                )
             if _is_temporary(path.name):
                 waiting[label] = Waiting(label, "its name is a temporary one")
             else:
@@ -135,6 +140,14 @@ def _is_temporary(name: str) -> bool:
     return name.startswith((".", "~")) or name.endswith("~") or name.lower().endswith(_TEMPORARY_SUFFIXES)
 
 
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _expand(configured: str, where: str, hint: str | None, base_dir: Path) -> Iterator[tuple[Path, str]]:
     remedy = f"\n{hint.strip()}" if hint else ""
     expanded = with_variables(configured, where, "the path of the data", remedy)
@@ -159,7 +172,15 @@ def _expand(configured: str, where: str, hint: str | None, base_dir: Path) -> It
         raise SourceNotFoundError(f"{where}: {configured!r} is no pattern of file names: {error}") from error
     if not matches:
         raise SourceNotFoundError(f"{where}: no file matches {located} ({configured!r}){remedy}")
+    root = folder.resolve()
     for path in matches:
+        if not path.resolve().is_relative_to(root):
+            # Whoever may drop a file must not choose which file of this machine is read.
+            raise SourceUnreadableError(
+                f"{where}: {path} is a link that leads out of {folder}, to {path.resolve()}; accepted: files "
+                "that lie in "
+                "the folder, or the other folder in the profile"
+            )
         yield path, str(PurePosixPath(label) / path.relative_to(folder).as_posix())
 
 

@@ -7,6 +7,7 @@ is too small to reach the bound.
 
 import copy
 import gzip
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -90,7 +91,7 @@ def _is_workbook_above(path: Path, most: int, where: str) -> bool:
             total = 0
             for each in members:
                 member = copy.copy(each)
-                member.file_size = most + 1  # it reads on where the archive gives too small a size
+                member.file_size = sys.maxsize  # it reads on where the archive gives too small a size
                 with archive.open(member) as unpacked:
                     total += _counted(unpacked, most - total)
                 if total > most:
