@@ -32,6 +32,10 @@ class CommandError(Exception):
     """What was asked for cannot be done; the message says why and what is accepted."""
 
 
+class StorageFailed(CommandError):
+    """Dagster's own storage refused: the disk is full, or its file is damaged."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status: 0 done, 1 failed, 2 asked wrongly."""
     given = _parser().parse_args(arguments)
@@ -41,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(given.command(load_settings(), given))
     except (CommandError, FeedError) as error:
         print(f"winback: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, StorageFailed) else 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -348,9 +352,21 @@ class _Runner:
         if self._instance is None:
             from pipelines.resources.instance import mark_dead_runs, open_instance  # noqa: PLC0415 - slow to import
 
-            self._instance = open_instance(self._settings.dagster_home)
-            mark_dead_runs(self._instance, print)
+            with self._storage():
+                self._instance = open_instance(self._settings.dagster_home)
+                mark_dead_runs(self._instance, print)
         return self._instance
+
+    @contextmanager
+    def _storage(self) -> Iterator[None]:
+        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - Dagster has imported it
+
+        try:
+            yield
+        except DBAPIError as error:
+            raise StorageFailed(
+                _with_remedy(f"Dagster cannot keep its events in {self._settings.dagster_home}: {error.orig}")
+            ) from error
 
     def run(self, dates: Sequence[date], *, rebuild: bool = False, publish: bool = True) -> bool:
         """Run daily_recall for these consecutive dates; False when it failed.
@@ -419,15 +435,17 @@ class _Runner:
         asset_selection: Sequence[AssetKey] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> bool:
-        result = job.execute_in_process(
-            instance=self.prepare(),
-            partition_key=partition_key,
-            asset_selection=asset_selection,
-            tags=tags,
-            # Dagster's own console logger would print a line per event.
-            run_config={"loggers": {"console": {}}},
-            raise_on_error=False,
-        )
+        instance = self.prepare()
+        with self._storage():
+            result = job.execute_in_process(
+                instance=instance,
+                partition_key=partition_key,
+                asset_selection=asset_selection,
+                tags=tags,
+                # Dagster's own console logger would print a line per event.
+                run_config={"loggers": {"console": {}}},
+                raise_on_error=False,
+            )
         if not result.success:
             _print_failures(result)
         return bool(result.success)

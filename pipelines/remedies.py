@@ -9,7 +9,7 @@ import re
 _REMEDIES = (
     (
         r"no space left on device|disk quota exceeded|file too large|could not write all bytes|"
-        r"max_temp_directory_size|failed to offload data",
+        r"disk i/o error|database or disk is full|max_temp_directory_size|failed to offload data",
         "The disk is full. Make room and run again: nothing half-written was kept (docs/runbook.md, Disk "
         "full).",
     ),

@@ -75,13 +75,11 @@ def refresh_raw(con: duckdb.DuckDBPyConnection, lake: Lake, contracts: Mapping[s
     except BaseException as error:
         con.execute("rollback")
         if isinstance(error, duckdb.Error):
-            _name_damaged_file(con, lake, current, error)
+            _name_damaged_file(con, lake, current)
         raise
 
 
-def _name_damaged_file(
-    con: duckdb.DuckDBPyConnection, lake: Lake, current: Sequence[Ingestion], error: duckdb.Error
-) -> None:
+def _name_damaged_file(con: duckdb.DuckDBPyConnection, lake: Lake, current: Sequence[Ingestion]) -> None:
     """Raises a FeedError that names the file for which the views cannot be made, if it is a file's fault."""
     for ingestion in current:
         for file in (lake.rows_file(ingestion), lake.quarantine_file(ingestion)):
@@ -94,7 +92,7 @@ def _name_damaged_file(
                     f"remove that folder: the next run takes {ingestion.source} in again, if it is still "
                     "there. "
                     "`winback verify` looks at all other files too"
-                ) from error
+                ) from None  # its text is in the message
 
 
 def _create_view(

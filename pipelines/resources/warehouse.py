@@ -314,17 +314,18 @@ class Warehouse(ConfigurableResource):  # type: ignore[type-arg]
         try:
             return duckdb.connect(self.file, config=self.config)
         except duckdb.Error as error:
+            # Its text is in the message; as the cause it would be all that people see.
             if "Could not set lock" in str(error):
                 raise WarehouseUnreadable(
                     f"another program has the warehouse open: {error}\nClose it and run again. Analysts read "
                     "the "
                     "published copy, never the warehouse"
-                ) from error
+                ) from None
             raise WarehouseUnreadable(
                 f"the warehouse {self.file} cannot be opened: {error}\nIf it is damaged, `winback rebuild` "
                 "makes it "
                 "anew from the lake; nothing is lost (docs/runbook.md, Damaged warehouse)"
-            ) from error
+            ) from None
 
     def _prepare(self) -> None:
         folder = Path(self.file).parent
