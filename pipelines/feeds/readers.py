@@ -434,6 +434,8 @@ def _read_xlsx(
                 f"{', '.join(columns)}; {name!r} has {', '.join(frame.columns)}. "
                 "Name the wanted ones with `sheet:`"
             )
+    # Before there is a column of ours, whose name it may have.
+    _check_column_names(columns, str(path), where)
     # The number counts on through the sheets, so that it stays unique in the file.
     workbook = pl.concat(list(filled.values())).with_row_index("_line", offset=1)
     con.register(f"{table}_frame", workbook.to_arrow())
