@@ -6,7 +6,6 @@ is too small to reach the bound.
 """
 
 import copy
-import gzip
 import sys
 import zipfile
 import zlib
@@ -15,6 +14,7 @@ from typing import IO
 
 import duckdb
 
+from pipelines.feeds.encodings import open_bytes
 from pipelines.feeds.errors import SourceUnreadableError
 from pipelines.feeds.source_settings import FileFormat, FileSource
 from pipelines.feeds.sql import path_literal
@@ -72,7 +72,7 @@ def _parquet_bytes(con: duckdb.DuckDBPyConnection, path: Path) -> int:
 
 
 def _is_gzip_above(path: Path, most: int) -> bool:
-    with gzip.open(path, "rb") as unpacked:
+    with open_bytes(path) as unpacked:
         return _counted(unpacked, most) > most
 
 
