@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run rebuild scrub refresh ui test chromium drill bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format requirements clean
+.PHONY: help run rebuild scrub refresh ui test chromium drill fuzz bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -40,11 +40,15 @@ test: .venv/dev chromium lint ## lint, then run all tests
 chromium: ## install Chromium for the test of the report, where there is none (by apt-get, as root or with sudo)
 	@$(chromium)
 
-drill: .venv/dev ## long forms: kills, orders of arrival, identity worlds, policies (KILLS=50, ORDERS=20, EXAMPLES=2000, POLICIES=200)
-	@WINBACK_KILLS=$(or $(KILLS),50) WINBACK_ORDERS=$(or $(ORDERS),20) \
-		$(BIN)/pytest tests/pipeline/test_killed_runs.py tests/pipeline/test_ways_in.py -k "kill or order"
+drill: .venv/dev ## long forms: kills, readers, orders of arrival, identity worlds, policies (KILLS=30, ORDERS=20, EXAMPLES=2000, POLICIES=200)
+	@WINBACK_KILLS=$(or $(KILLS),30) WINBACK_ORDERS=$(or $(ORDERS),20) \
+		$(BIN)/pytest tests/pipeline/test_killed_runs.py tests/pipeline/test_readers.py \
+		tests/pipeline/test_ways_in.py -k "kill or five_runs or order"
 	@WINBACK_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/pytest tests/unit/identity
 	@WINBACK_EXAMPLES=$(or $(POLICIES),200) $(BIN)/pytest tests/integration/test_decision_rules.py
+
+fuzz: .venv/dev ## thousands of generated files and profiles (INPUTS=10500, SEED=0)
+	@WINBACK_FUZZ=$(or $(INPUTS),10500) WINBACK_SEED=$(or $(SEED),0) $(BIN)/pytest -s tests/fuzz
 
 bench: .venv/dev ## memory of taking in a large CSV, speed of the identity graph and of decisions (GIGABYTES=5, PEOPLE=1000000)
 	@$(BIN)/python benchmarks/extract_memory.py --gigabytes $(or $(GIGABYTES),5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,10 @@ class CommandError(Exception):
     """What was asked for cannot be done; the message says why and what is accepted."""
 
 
+class StorageFailed(CommandError):
+    """Dagster's own storage refused: the disk is full, or its file is damaged."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status: 0 done, 1 failed, 2 asked wrongly."""
     given = _parser().parse_args(arguments)
@@ -40,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(given.command(load_settings(), given))
     except (CommandError, FeedError) as error:
         print(f"winback: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, StorageFailed) else 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,6 +87,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     rebuild.set_defaults(command=_rebuild)
     _add_privacy(commands, profile)
+    verify = commands.add_parser(
+        "verify",
+        parents=[profile],
+        help="read all that is kept, and name what is damaged",
+        description="Read every file of the lake, the warehouse and the published copy, and say of each that "
+        "is "
+        "damaged how it is mended. Nothing is changed.",
+    )
+    verify.set_defaults(command=_verify)
     policy = commands.add_parser(
         "policy",
         help="check the policy's tables, or see whom they reach",
@@ -216,20 +230,22 @@ def _rebuild(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG
         )
     kept = [day for day in computed if is_kept(day, computed[-1], settings.profile.history_days)]
     start = time.monotonic()
-    with _Runner(settings) as runner, _locked(settings, "rebuild"):
-        aside = settings.warehouse_file.with_suffix(".before-rebuild")
-        if settings.warehouse_file.exists():
-            settings.warehouse_file.replace(aside)
-        wal = settings.warehouse_file.with_name(settings.warehouse_file.name + ".wal")
-        wal.unlink(missing_ok=True)
+    anew = settings.for_rebuild()
+    # The warehouse stays as it is until the new one is whole: a rebuild that fails or dies costs nothing.
+    with _Runner(anew) as runner, _locked(settings, "rebuild"):
+        shutil.rmtree(anew.rebuild_dir, ignore_errors=True)
         parts = _consecutive(kept)
         # The newest dates last. Their run publishes, when all others are there to be published with them:
         # until then analysts keep the copy they have.
         for dates in parts:
             if not runner.run(dates, rebuild=True, publish=dates is parts[-1]):
-                print(f"winback: the warehouse before the rebuild is kept as {aside}", file=sys.stderr)
+                shutil.rmtree(anew.rebuild_dir, ignore_errors=True)
+                print(f"winback: the rebuild failed; {settings.warehouse_file} is as it was", file=sys.stderr)
                 return 1
-        aside.unlink(missing_ok=True)
+        # A log of the old file would be taken for the new one's.
+        settings.warehouse_file.with_name(settings.warehouse_file.name + ".wal").unlink(missing_ok=True)
+        anew.warehouse_file.replace(settings.warehouse_file)
+        shutil.rmtree(anew.rebuild_dir)
     _print_summary(settings, kept, time.monotonic() - start)
     return 0
 
@@ -325,6 +341,40 @@ def _access(settings: Settings, given: argparse.Namespace) -> int:
             raise CommandError(str(error)) from error
     print(f"{sum(written.values()):,} rows of customer {customer} in {len(written)} files: {given.to}")
     return 0
+def _verify(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG001 - no options of its own
+    import duckdb  # noqa: PLC0415 - commands import what they need
+
+    from pipelines.resources.warehouse import Warehouse, WarehouseUnreadable  # noqa: PLC0415 - slow to import
+    from pipelines.verification import Fault, Verified, verify_database, verify_lake, verify_tables  # noqa: PLC0415
+
+    if not settings.home.exists():
+        raise CommandError(f"the data home {settings.home} does not exist: there is nothing to verify")
+    rebuild = "`winback rebuild` makes it anew from the lake; nothing is lost"
+    found: dict[str, Verified] = {}
+    with _locked(settings, "verify"):
+        with duckdb.connect() as con:
+            found["files in the lake"] = verify_lake(con, settings.lake_dir)
+        if settings.warehouse_file.exists():
+            try:
+                with Warehouse.from_settings(settings).connect() as con:
+                    found["tables in the warehouse"] = verify_tables(
+                        con, str(settings.warehouse_file), rebuild
+                    )
+            except WarehouseUnreadable as error:
+                fault = Fault(str(settings.warehouse_file), str(error).partition("\n")[0], rebuild)
+                found["tables in the warehouse"] = Verified(0, (fault,))
+        if settings.published_file.exists():
+            found["published tables"] = verify_database(
+                settings.published_file,
+                rebuild,
+                connect=lambda file: duckdb.connect(str(file), read_only=True),
+            )
+    for what, verified in found.items():
+        print(f"{what}: {verified.looked_at:,} read, {len(verified.faults)} damaged")
+    faults = [fault for verified in found.values() for fault in verified.faults]
+    for fault in faults:
+        print(f"\n{fault}", file=sys.stderr)
+    return 1 if faults else 0
 
 
 def _policy_check(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG001 - no options of its own
@@ -428,9 +478,21 @@ class _Runner:
         if self._instance is None:
             from pipelines.resources.instance import mark_dead_runs, open_instance  # noqa: PLC0415 - slow to import
 
-            self._instance = open_instance(self._settings.dagster_home)
-            mark_dead_runs(self._instance, print)
+            with self._storage():
+                self._instance = open_instance(self._settings.dagster_home)
+                mark_dead_runs(self._instance, print)
         return self._instance
+
+    @contextmanager
+    def _storage(self) -> Iterator[None]:
+        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - Dagster has imported it
+
+        try:
+            yield
+        except DBAPIError as error:
+            raise StorageFailed(
+                _with_remedy(f"Dagster cannot keep its events in {self._settings.dagster_home}: {error.orig}")
+            ) from error
 
     def run(self, dates: Sequence[date], *, rebuild: bool = False, publish: bool = True) -> bool:
         """Run daily_recall for these consecutive dates; False when it failed.
@@ -506,15 +568,17 @@ class _Runner:
         asset_selection: Sequence[AssetKey] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> bool:
-        result = job.execute_in_process(
-            instance=self.prepare(),
-            partition_key=partition_key,
-            asset_selection=asset_selection,
-            tags=tags,
-            # Dagster's own console logger would print a line per event.
-            run_config={"loggers": {"console": {}}},
-            raise_on_error=False,
-        )
+        instance = self.prepare()
+        with self._storage():
+            result = job.execute_in_process(
+                instance=instance,
+                partition_key=partition_key,
+                asset_selection=asset_selection,
+                tags=tags,
+                # Dagster's own console logger would print a line per event.
+                run_config={"loggers": {"console": {}}},
+                raise_on_error=False,
+            )
         if not result.success:
             _print_failures(result)
         return bool(result.success)
@@ -525,17 +589,24 @@ def _print_failures(result: ExecuteInProcessResult) -> None:
     failures = [event for event in result.all_events if event.is_step_failure]
     for event in failures:
         if not _is_gate_failure(event):
-            print(f"  {event.step_key}: {_cause(event)}", file=sys.stderr)
+            print(f"  {event.step_key}: {_with_remedy(_cause(event))}", file=sys.stderr)
     # No step failed where a run did not get what its steps need, such as the warehouse.
     for event in result.all_events:
         if event.is_job_failure and not failures:
-            print(f"  {_innermost(event.job_failure_data.error)}", file=sys.stderr)
+            print(f"  {_with_remedy(_innermost(event.job_failure_data.error))}", file=sys.stderr)
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.severity.value == "ERROR":
             what = (
                 check.description or f"{check.asset_key.to_user_string()}: dbt test {check.check_name} failed"
             )
             print(f"  {what}", file=sys.stderr)
+
+
+def _with_remedy(message: str) -> str:
+    from pipelines.remedies import remedy_for  # noqa: PLC0415 - only a run that failed needs it
+
+    remedy = remedy_for(message)
+    return message if remedy is None else f"{message}\n  {remedy}"
 
 
 def _is_gate_failure(event: DagsterEvent) -> bool:

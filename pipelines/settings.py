@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -349,6 +350,17 @@ class Settings(StrictModel):
     customers: int | None = Field(
         default=None, ge=100, le=5_000_000, description="of the demo shop; by default those it has, or 20,000"
     )
+    rebuilding: bool = Field(
+        default=False, description="the warehouse is made anew beside the one that it is to replace"
+    )
+
+    def for_rebuild(self) -> Settings:
+        """These settings for a rebuild: its warehouse is another file, until it is done."""
+        # No copy of the model: that would take the paths along that are worked out already.
+        return Settings(
+            **{name: getattr(self, name) for name in Settings.model_fields if name != "rebuilding"},
+            rebuilding=True,
+        )
 
     @field_validator("private_key")
     @classmethod
@@ -369,7 +381,13 @@ class Settings(StrictModel):
 
     @cached_property
     def warehouse_file(self) -> Path:
-        return self.home / "warehouse" / "winback.duckdb"
+        # The same name: dbt's views call the database by the file's.
+        return (self.rebuild_dir if self.rebuilding else self.home / "warehouse") / "winback.duckdb"
+
+    @cached_property
+    def rebuild_dir(self) -> Path:
+        """Where a rebuild makes its warehouse; what a killed one left is removed by the next run."""
+        return self.scratch_dir / "rebuild"
 
     @cached_property
     def published_file(self) -> Path:
@@ -425,12 +443,15 @@ def find_profile(name_or_path: str) -> Path:
     Raises:
         ConfigError: there is no such profile; the message lists the names that exist.
     """
-    by_name = PROFILES_DIR / f"{name_or_path}.yaml"
-    if by_name.is_file():
-        return by_name
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
-        return path.resolve()
+    with suppress(
+        OSError, RuntimeError, ValueError
+    ):  # too long for a file name, or of a user who is not there
+        by_name = PROFILES_DIR / f"{name_or_path}.yaml"
+        if by_name.is_file():
+            return by_name
+        path = Path(name_or_path).expanduser()
+        if path.is_file():
+            return path.resolve()
     raise ConfigError(
         f"profile {name_or_path!r} is neither a name in data/profiles/ ({', '.join(profile_names())}) "
         "nor a path to a YAML file"
@@ -495,6 +516,11 @@ def _shown(fault: Any) -> str:
 
 def _home(env: dict[str, str], profile: Profile) -> Path:
     if given := env.get("WINBACK_DATA_DIR"):
-        return Path(given).expanduser().resolve()
+        try:
+            return Path(given).expanduser().resolve()
+        except (OSError, RuntimeError) as error:
+            raise ConfigError(
+                f"environment: WINBACK_DATA_DIR={given!r}: is no folder's path: {error}"
+            ) from error
     data = PROJECT_DIR / "data"
     return data if profile.name == DEFAULT_PROFILE else data / "shops" / profile.name

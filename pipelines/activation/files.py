@@ -164,7 +164,7 @@ def _cell(name: str, kind: str) -> str:
 
 def _neutral(value: str) -> str:
     """SQL for a text that no spreadsheet takes for a formula."""
-    return f"if(regexp_matches({value}, '^[=+@\\-\\t\\r]'), '''' || {value}, {value})"
+    return f"if(regexp_matches({value}, '^[=+@\\-\\t\\r\\n＝＋－＠]'), '''' || {value}, {value})"
 
 
 def _copy(con: duckdb.DuckDBPyConnection, query: str, file: Path, options: str) -> None:

@@ -1,5 +1,6 @@
 """Extraction: from the shop's sources into the lake, and the views of `raw` over it."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -65,6 +66,8 @@ def build_extract(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDef
         selected = [feed for feed in contracts if raw_key(feed) in context.selected_asset_keys]
         # A rebuild is of the lake alone: sources may be gone, and what they hold by now is not its business.
         is_rebuild = context.run.tags.get(REBUILD_TAG) == "true"
+        if not is_rebuild:
+            shutil.rmtree(settings.rebuild_dir, ignore_errors=True)
         with warehouse.connect() as con:
             verdicts.ensure_tables(con)
             verdicts.revoke(con, context.run_id, Stage.RAW, [], datetime.now(UTC))

@@ -1,5 +1,6 @@
 """Erasing people: whoever asked is taken out of everything, and a search proves it."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -132,7 +133,7 @@ def build_erasure_search(settings: Settings, upstream: list[AssetKey]) -> Assets
         if not pending:
             return MaterializeResult(metadata={"people": 0})
         size = erasure.compact(warehouse.connect, settings.warehouse_file)
-        settings.warehouse_file.with_suffix(".before-rebuild").unlink(missing_ok=True)
+        shutil.rmtree(settings.rebuild_dir, ignore_errors=True)
         _forget_runs(context, settings, pending)
         _require_nothing_left(settings, requests, pending)
         requests.finish(pending)

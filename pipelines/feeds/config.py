@@ -5,6 +5,7 @@
 """
 
 import inspect
+import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,11 @@ SOURCE_KINDS = ("file", "postgres", "mysql")
 """The values of `type` by which a source's keys are told."""
 
 
+# Up to the last @ of the word: a password may hold one, and slashes, if it was not written as %XX.
+_CREDENTIALS = re.compile(r"//[^\s'\"<>]*@")
+_SHOWN_CHARACTERS = 200
+
+
 class StrictModel(BaseModel):
     """A frozen model that refuses unknown keys and says which keys it knows."""
 
@@ -35,7 +41,7 @@ class StrictModel(BaseModel):
             unknown = [key for key in data if key not in cls.model_fields]
             if unknown:
                 raise ValueError(
-                    f"unknown key {unknown[0]!r}; accepted keys: {', '.join(cls._own_keys_first())}"
+                    f"unknown key {_shown(unknown[0])}; accepted keys: {', '.join(cls._own_keys_first())}"
                 )
         return data
 
@@ -86,7 +92,13 @@ def read_yaml(file: Path) -> dict[str, Any]:
         # _UniqueKeyLoader derives from SafeLoader, so no Python object can be made by the file.
         data = yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{file}: is not valid YAML: {error}") from error
+        raise ConfigError(redacted(f"{file}: is not valid YAML: {error}")) from error
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        # What PyYAML says of a date that does not exist, of a tag on a value that is none of its kind, and of
+        # more brackets than it can follow.
+        raise ConfigError(
+            redacted(f"{file}: holds a value that YAML cannot read, such as the date 2024-02-30: {error}")
+        ) from error
     if not isinstance(data, dict):
         raise ConfigError(f"{file}: must hold a mapping of keys to values, not {type(data).__name__}")
     return data
@@ -105,9 +117,24 @@ def config_error(file: Path, error: ValidationError) -> ConfigError:
         # A mapping's text would drown the message, which names the offending key already.
         # A URL may hold a password.
         secret = bool(finding["loc"]) and finding["loc"][-1] == "url"
-        given = "" if secret or isinstance(value, Mapping | BaseModel) else f" (given: {value!r})"
-        lines.append(f"{file}: {key}: {message}{given}")
+        given = "" if secret or isinstance(value, Mapping | BaseModel) else f" (given: {_shown(value)})"
+        lines.append(redacted(f"{file}: {key}: {message}{given}"))
     return ConfigError("\n".join(lines))
+
+
+def redacted(text: str) -> str:
+    """The text with `***` for user and password of every URL in it: one may stand where no URL belongs.
+
+    Example:
+        >>> redacted("given: 'postgresql://shop:secret@db.example/shop'")
+        "given: 'postgresql://***@db.example/shop'"
+    """
+    return _CREDENTIALS.sub("//***@", text)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def _keys(location: tuple[int | str, ...]) -> list[str]:

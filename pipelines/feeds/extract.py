@@ -44,6 +44,7 @@ RULES_VERSION = 2
 _NOT_DECISIVE = {
     "hint",
     "path",
+    "max_unpacked",
     "url",
     "look_back",
     "chunk_rows",
@@ -273,7 +274,13 @@ def _fingerprint(job: Job, also: dict[str, list[SourceFile]], content_sha256: st
         "also": {name: [other.content_sha256 for other in others] for name, others in also.items()},
         # The gate's threshold changes no row.
         "binding": job.binding.model_dump(
-            mode="json", exclude={"max_quarantine_share": True, "keep_days": True, "source": _NOT_DECISIVE}
+            mode="json",
+            exclude={
+                "max_quarantine_share": True,
+                "keep_days": True,
+                "source": _NOT_DECISIVE,
+                "also": {"__all__": {"max_unpacked"}},
+            },
         ),
         "contract": job.contract.model_dump(mode="json", exclude={"references"}),
         "time_zone": job.time_zone,
@@ -318,8 +325,7 @@ def _take_in(
             raise
         if not is_unchanged(file):
             return None
-        lake.commit(folder, ingestion)
-    return ingestion
+        return lake.commit(folder, ingestion)
 
 
 def _write(

@@ -5,12 +5,13 @@ folder is written whole under a temporary name, synced and renamed, so that it i
 all.
 """
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +20,8 @@ from pipelines.feeds.errors import FeedError
 
 _TEMPORARY = ".tmp-"
 _RECORD = "ingestion.json"
+_ROWS = "rows.parquet"
+_QUARANTINE = "quarantine.parquet"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Ingestion:
         continues: whether the ingestion adds to those of its stream before it; else it takes their place.
         cursor: the highest value of the cursor column, from which the next read goes on.
         window_sha256: hash of the rows that the next read brings if nothing has changed.
+        rows_sha256, quarantine_sha256: hashes of the two Parquet files, in hex; None in records that were
+            written before there were any.
     """
 
     feed: str
@@ -65,6 +70,8 @@ class Ingestion:
     continues: bool = False
     cursor: str | None = None
     window_sha256: str | None = None
+    rows_sha256: str | None = None
+    quarantine_sha256: str | None = None
 
     def to_json(self) -> str:
         """The ingestion as a JSON object."""
@@ -97,9 +104,10 @@ class Lake:
         Raises:
             FeedError: a folder of the lake has no readable record; the lake was changed from outside.
         """
-        pattern = f"{feed or '*'}/*/{_RECORD}"
         records = [
-            file for file in self.feeds_dir.glob(pattern) if not file.parent.name.startswith(_TEMPORARY)
+            folder / _RECORD
+            for folder in self.feeds_dir.glob(f"{feed or '*'}/*")
+            if folder.is_dir() and not folder.name.startswith(_TEMPORARY)
         ]
         found = []
         for record in records:
@@ -107,8 +115,10 @@ class Lake:
                 found.append(Ingestion.from_json(record.read_text(encoding="utf-8")))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise FeedError(
-                    f"{record}: is not the record of an ingestion ({error}). "
-                    "Remove its folder: the next run takes the source in again"
+                    f"{record}: is not the record of an ingestion ({error}). Restore its folder from a "
+                    "backup; "
+                    "without one remove the folder: the next run takes the source in again, if it is still "
+                    "there"
                 ) from error
         return sorted(found, key=lambda ingestion: (ingestion.feed, ingestion.sequence))
 
@@ -130,11 +140,11 @@ class Lake:
 
     def rows_file(self, ingestion: Ingestion) -> Path:
         """The Parquet file of the loaded rows."""
-        return self.folder(ingestion) / "rows.parquet"
+        return self.folder(ingestion) / _ROWS
 
     def quarantine_file(self, ingestion: Ingestion) -> Path:
         """The Parquet file of the quarantined rows."""
-        return self.folder(ingestion) / "quarantine.parquet"
+        return self.folder(ingestion) / _QUARANTINE
 
     def next_sequence(self, feed: str) -> int:
         """The sequence of the feed's next ingestion, from 1."""
@@ -160,17 +170,26 @@ class Lake:
             with suppress(OSError):  # the feed's folder, where nothing was ever taken in
                 folder.parent.rmdir()
 
-    def commit(self, folder: Path, ingestion: Ingestion) -> None:
+    def commit(self, folder: Path, ingestion: Ingestion) -> Ingestion:
         """Makes a staged folder the ingestion, durably: all of it is on the disk before its name is.
 
         Args:
             folder: what `staging_folder` gave, with `rows.parquet` and `quarantine.parquet` in it.
             ingestion: its record, written beside them.
+
+        Returns:
+            The record with the hashes of both files.
         """
+        ingestion = replace(
+            ingestion,
+            rows_sha256=_sha256(folder / _ROWS),
+            quarantine_sha256=_sha256(folder / _QUARANTINE),
+        )
         (folder / _RECORD).write_text(ingestion.to_json(), encoding="utf-8")
         _sync([*sorted(folder.iterdir()), folder])
         folder.rename(self.folder(ingestion))
         _sync([folder.parent])
+        return ingestion
 
     def amend(self, ingestion: Ingestion) -> None:
         """Replaces the record of an ingestion, whose rows were rewritten or whose source was.
@@ -193,6 +212,11 @@ class Lake:
         for folder in leftovers:
             shutil.rmtree(folder)
         return leftovers
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _sync(paths: Iterable[Path]) -> None:

@@ -31,6 +31,8 @@ from pipelines.feeds.sql import identifier, identifiers
 from pipelines.feeds.tombstones import Tombstones
 
 STAGE = "winback_feed"
+ROW_ID = "rowid"
+"""DuckDB's number of a row; a column of that name would hide it."""
 
 ERASED = "erased"
 """Reason of rows of people who were erased: they are counted, and nothing of them is kept."""
@@ -71,6 +73,11 @@ def stage_rows(job: Job, named: str, source: SourceTable, also: dict[str, str]) 
         How many copies were left out.
     """
     rows = f"{STAGE}_rows"
+    if job.binding.query is None and ROW_ID in map(str.lower, source.columns):
+        raise SourceUnreadableError(
+            f"{job.key('source')}: {named} has a column named {ROW_ID!r}, a name that the database "
+            f"gives itself; give the feed the query `select * rename ({ROW_ID} as row_number) from source`"
+        )
     if job.binding.query is None and source.table is not None:
         job.con.execute(f"alter table {source.table} rename to {rows}")
     else:
@@ -137,10 +144,10 @@ def _checked_query(job: Job, with_tables: str, tables: dict[str, str], source: S
 
 def _check_query_columns(job: Job, columns: Sequence[str]) -> None:
     for name in columns:
-        if name.lower() in RESERVED_COLUMNS:
+        if name.lower() in (*RESERVED_COLUMNS, ROW_ID):
             raise MappingError(
                 f"{job.key('query')}: its result has a column {name!r}, a name that is reserved "
-                f"({', '.join(RESERVED_COLUMNS)}; only _line may be given)"
+                f"({', '.join((*RESERVED_COLUMNS, ROW_ID))}; only _line may be given)"
             )
 
 
@@ -201,6 +208,7 @@ def map_rows(job: Job) -> list[Rule]:
             job.con.execute(statement)
     except duckdb.Error as error:
         raise _failing_expression(job, expressions, error) from error
+    _check_row_count(job)
     rules = [*rejects, *unconvertible, *broken]
     if job.tombstones is not None and job.tombstones.load(job.con):
         _find_erased(job, job.tombstones, len(rules))
@@ -213,6 +221,19 @@ def _find_erased(job: Job, tombstones: Tombstones, position: int) -> None:
     """Marks the rows of erased people, whatever else is wrong with them."""
     erased = tombstones.rows_of_erased(job.contract, f"{STAGE}_mapped", "_row")
     job.con.execute(f"update {STAGE}_mapped set _rule = {position} where _row in ({erased})")
+
+
+def _check_row_count(job: Job) -> None:
+    """One row in, one row out: `unnest` in an expression would make several of one."""
+    counts = [
+        job.con.execute(f"select count(*) from {STAGE}_{name}").fetchone() for name in ("rows", "mapped")
+    ]
+    if counts[0] != counts[1]:
+        raise MappingError(
+            f"{job.key('columns')}: an expression under columns or a condition under reject makes another "
+            "number of "
+            "rows than there are. What makes rows of rows, such as unnest, belongs into `query:`"
+        )
 
 
 def columns_of(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:

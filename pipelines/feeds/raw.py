@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.feeds.contract import FeedContract
+from pipelines.feeds.errors import FeedError
 from pipelines.feeds.lake import Ingestion, Lake
 from pipelines.feeds.sql import identifier, path_literal
 
@@ -71,9 +72,27 @@ def refresh_raw(con: duckdb.DuckDBPyConnection, lake: Lake, contracts: Mapping[s
             _create_view(con, "quarantine", feed, _QUARANTINE_COLUMNS, files)
         _create_ingestions(con, ingestions, {(each.feed, each.ingestion_id) for each in current})
         con.execute("commit")
-    except BaseException:
+    except BaseException as error:
         con.execute("rollback")
+        if isinstance(error, duckdb.Error):
+            _name_damaged_file(con, lake, current)
         raise
+
+
+def _name_damaged_file(con: duckdb.DuckDBPyConnection, lake: Lake, current: Sequence[Ingestion]) -> None:
+    """Raises a FeedError that names the file for which the views cannot be made, if it is a file's fault."""
+    for ingestion in current:
+        for file in (lake.rows_file(ingestion), lake.quarantine_file(ingestion)):
+            try:
+                con.execute(f"describe select * from read_parquet({path_literal(file)})")
+            except duckdb.Error as cause:
+                raise FeedError(
+                    f"the lake's file {file} is damaged: {cause}\nRestore {file.parent} from a backup; "
+                    "without one "
+                    f"remove that folder: the next run takes {ingestion.source} in again, if it is still "
+                    "there. "
+                    "`winback verify` looks at all other files too"
+                ) from None  # its text is in the message
 
 
 def _create_view(

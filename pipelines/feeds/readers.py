@@ -8,10 +8,11 @@ rows lie in a Parquet file already (`pipelines.feeds.databases`).
 """
 
 import csv
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import TextIOWrapper
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,12 +24,17 @@ from pipelines.feeds.errors import ConfigError, SourceUnreadableError
 from pipelines.feeds.source_settings import AnySource, DatabaseSource, FileFormat, FileSource
 from pipelines.feeds.sources import SourceFile
 from pipelines.feeds.sql import identifier, identifiers, json_path, literal, path_literal
+from pipelines.feeds.unpacked import check_unpacked_size
 
 # A line longer than this is a broken file, not a row.
 _MAX_LINE_BYTES = 16 * 1024 * 1024
+# Nearly every header ends within these; only for a longer one is more read.
+_HEADER_BYTES = 64 * 1024
 # Each thread holds two of them. By default DuckDB takes sixteen lines of the greatest length.
 _BUFFER_BYTES = 2 * _MAX_LINE_BYTES
 _BUCKET_ROWS = 1024
+_MAX_COLUMNS = 2000
+"""A file with more is no table that anybody keeps; loading it takes time and memory with their square."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ def read_source(
     }
     read = readers[file_format]
     try:
+        check_unpacked_size(con, source, file.path, file_format, where)
         loaded: SourceTable | None = None
         if file_format in ("parquet", "xlsx") or source.encoding == "utf-8":
             loaded = read(file.path)
@@ -108,7 +115,7 @@ def read_source(
                 loaded = read(text)
                 if wrong:
                     _set_marked_aside(con, loaded, table, source.encoding)
-    except (duckdb.Error, OSError, EOFError, UnicodeDecodeError) as error:
+    except (duckdb.Error, OSError, EOFError, UnicodeError, zlib.error) as error:
         raise unreadable(where, file.path, file_format, error) from error
     _check_column_names(loaded.columns, str(file.path), where)
     return loaded
@@ -131,8 +138,8 @@ def _set_marked_aside(con: duckdb.DuckDBPyConnection, loaded: SourceTable, table
     )
     if not loaded.columns:
         return
-    is_marked = " or ".join(f"contains({identifier(name)}, {mark})" for name in loaded.columns)
     values = ", ".join(f"coalesce({identifier(name)}, '')" for name in loaded.columns)
+    is_marked = f"contains(concat({values}), {mark})"
     con.execute(
         f"""
         insert into {table}_unreadable
@@ -149,6 +156,11 @@ def unreadable(where: str, path: Path, file_format: str, error: Exception) -> So
 
 
 def _check_column_names(columns: Sequence[str], name_of_source: str, where: str) -> None:
+    if len(columns) > _MAX_COLUMNS:
+        raise SourceUnreadableError(
+            f"{where}: the source {name_of_source} has {len(columns):,} columns; accepted: at most "
+            f"{_MAX_COLUMNS:,}"
+        )
     seen: set[str] = set()
     for name in columns:
         # DuckDB compares names without case.
@@ -196,7 +208,11 @@ def in_file_order(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _csv_header(path: Path, named: Path, delimiter: str, quote: str, where: str) -> list[str]:
-    with open_bytes(path) as content, TextIOWrapper(content, "utf-8-sig", "replace", newline="") as text:
+    header: list[str] | None = None
+    for most in (_HEADER_BYTES, _MAX_LINE_BYTES):
+        with open_bytes(path) as content:
+            start = content.read(most)
+        text = StringIO(start.decode("utf-8-sig", "replace"), newline="")
         rows = csv.reader(
             text,
             delimiter=delimiter,
@@ -204,7 +220,18 @@ def _csv_header(path: Path, named: Path, delimiter: str, quote: str, where: str)
             quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
             strict=True,
         )
-        header = next(rows, None)
+        try:
+            header = next(rows, None)
+        except csv.Error:
+            if len(start) < most or most == _MAX_LINE_BYTES:
+                raise
+            continue  # it may go on
+        if len(start) < most or text.tell() < len(text.getvalue()):
+            break
+    else:
+        raise SourceUnreadableError(
+            f"{where}: the header line of {named} does not end within {_MAX_LINE_BYTES:,} bytes"
+        )
     if not header:
         raise SourceUnreadableError(f"{where}: the file {named} begins without a header line")
     # Bytes of a later line that are not of the encoding are that line's problem; in the header they are the
@@ -370,6 +397,7 @@ def _read_jsonl(
         ).fetchall()
     ]
     found = con.execute(f"select exists (from {table}_unreadable), exists (from {lines})").fetchone()
+    _check_column_names(keys, str(named), where)
     if not keys and found != (False, False):
         raise SourceUnreadableError(f"{where}: no line of {named} is a JSON object with a key")
     fields = "".join(f", json_extract_string(line, {json_path(key)}) as {identifier(key)}" for key in keys)
@@ -406,6 +434,8 @@ def _read_xlsx(
                 f"{', '.join(columns)}; {name!r} has {', '.join(frame.columns)}. "
                 "Name the wanted ones with `sheet:`"
             )
+    # Before there is a column of ours, whose name it may have.
+    _check_column_names(columns, str(path), where)
     # The number counts on through the sheets, so that it stays unique in the file.
     workbook = pl.concat(list(filled.values())).with_row_index("_line", offset=1)
     con.register(f"{table}_frame", workbook.to_arrow())

@@ -37,7 +37,8 @@ def delete_repeated_rows(con: duckdb.DuckDBPyConnection, table: str) -> int:
     described = [row[:2] for row in con.execute(f"describe {table}").fetchall() if row[0] != "_line"]
     candidates = f"{table}_repeated"
     parts = find_repeated(con, table, [identifier(name) for name, _ in described], into=candidates)
-    text = " || ".join(_unambiguous(*each) for each in described)
+    # A chain of || is as deep as there are columns, and DuckDB bounds the depth.
+    text = f"concat({', '.join(_unambiguous(*each) for each in described)})"
     con.execute(
         f"""
         create or replace temp table {candidates} as

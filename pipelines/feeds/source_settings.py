@@ -27,6 +27,11 @@ _SUFFIX_FORMATS: dict[str, FileFormat] = {
     ".xlsx": "xlsx",
 }
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SIZE = re.compile(r"(\d+)\s*(KB|MB|GB|TB)")
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_MOST_UNPACKED = 20 * 10**9
+# A workbook is held in memory as a whole.
+_MOST_UNPACKED_WORKBOOK = 2 * 10**9
 _DURATION = re.compile(r"(\d+)\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -74,6 +79,8 @@ class FileSource(BaseSource):
         date_formats, timestamp_formats: how dates are written in text columns, as strptime patterns, tried in
             order; by default ISO 8601. A value that fits none is quarantined as `wrong_type`.
         sheet: the sheet or sheets of a workbook; by default all, which then must have the same columns.
+        max_unpacked: how large a gzipped file, a workbook or a Parquet file may become when it is unpacked,
+            such as 50GB; by default 20GB, for a workbook 2GB. A larger one is refused before it is loaded.
     """
 
     type: Literal["file"]
@@ -88,6 +95,7 @@ class FileSource(BaseSource):
     date_formats: tuple[str, ...] = ()
     timestamp_formats: tuple[str, ...] = ()
     sheet: str | tuple[str, ...] | None = None
+    max_unpacked: str | None = None
 
     @field_validator("encoding")
     @classmethod
@@ -103,6 +111,13 @@ class FileSource(BaseSource):
             ) from None
         return codec.name
 
+    @field_validator("max_unpacked")
+    @classmethod
+    def _is_size(cls, value: str | None) -> str | None:
+        if value is not None and not _SIZE.fullmatch(value):
+            raise ValueError("accepted: a whole number with KB, MB, GB or TB, such as 50GB")
+        return value
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if not self.paths or not all(self.paths):
@@ -117,6 +132,18 @@ class FileSource(BaseSource):
     def paths(self) -> tuple[str, ...]:
         """The configured paths, unexpanded, as a tuple."""
         return (self.path,) if isinstance(self.path, str) else self.path
+
+    def most_unpacked_bytes(self, file_format: FileFormat) -> int:
+        """How large a file of the format may become when it is unpacked, in bytes.
+
+        Example:
+            >>> FileSource(type="file", path="a.csv.gz", max_unpacked="50GB").most_unpacked_bytes("csv")
+            50000000000
+        """
+        match = _SIZE.fullmatch(self.max_unpacked or "")
+        if match is not None:
+            return int(match[1]) * _UNITS[match[2]]
+        return _MOST_UNPACKED_WORKBOOK if file_format == "xlsx" else _MOST_UNPACKED
 
     def format_of(self, file: Path) -> FileFormat | None:
         """The configured format, or what the file's suffix (before .gz) says; None if that is unknown.

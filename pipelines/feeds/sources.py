@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pipelines.feeds.config import redacted
 from pipelines.feeds.errors import SourceNotFoundError, SourceUnreadableError
 from pipelines.feeds.source_settings import VARIABLE, FileSource
 
@@ -85,13 +86,18 @@ def resolve_files(
     Raises:
         SourceNotFoundError: an unset variable, a missing package or file, a glob without a match. No error if
             the file waits.
-        SourceUnreadableError: an empty file, unless its format is JSON lines.
+        SourceUnreadableError: an empty file, unless its format is JSON lines; a link out of a glob's folder;
+            a name that is not UTF-8.
     """
     files: dict[Path, str] = {}
     waiting: dict[str, Waiting] = {}
     where = f"{profile_file}: {key}.path"
     for configured in source.paths:
         for path, label in _expand(configured, where, source.hint, base_dir):
+            if not _is_utf8(path):
+                raise SourceUnreadableError(
+                    f"{where}: the name of {str(path)!a} is not UTF-8; accepted: a name that is"
+                )
             if _is_temporary(path.name):
                 waiting[label] = Waiting(label, "its name is a temporary one")
             else:
@@ -134,19 +140,47 @@ def _is_temporary(name: str) -> bool:
     return name.startswith((".", "~")) or name.endswith("~") or name.lower().endswith(_TEMPORARY_SUFFIXES)
 
 
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _expand(configured: str, where: str, hint: str | None, base_dir: Path) -> Iterator[tuple[Path, str]]:
     remedy = f"\n{hint.strip()}" if hint else ""
     expanded = with_variables(configured, where, "the path of the data", remedy)
+    if "://" in expanded and not expanded.startswith(_PACKAGE):
+        # It may hold a password, so the message has none of it.
+        raise SourceNotFoundError(
+            f"{where}: {redacted(repr(configured))} is a URL; accepted: a path, a glob or "
+            f"{_PACKAGE}<package>/<path>. "
+            f"A database is a source of `type: postgres` or `type: mysql`{remedy}"
+        )
     located = _located(expanded, configured, where, remedy, base_dir)
     if not glob.has_magic(expanded) or located.is_file():
         yield from _single(located, configured, where, remedy)
         return
     folder, pattern, label = _split_at_wildcard(located, configured)
-    patterns = [pattern, *(f"{pattern}{suffix}" for suffix in ("~", *_TEMPORARY_SUFFIXES))]
-    matches = sorted({path for each in patterns for path in folder.glob(each) if path.is_file()})
+    patterns = [pattern]
+    if not pattern.endswith("**"):
+        patterns += [f"{pattern}{suffix}" for suffix in ("~", *_TEMPORARY_SUFFIXES)]
+    try:
+        matches = sorted({path for each in patterns for path in folder.glob(each) if path.is_file()})
+    except ValueError as error:
+        raise SourceNotFoundError(f"{where}: {configured!r} is no pattern of file names: {error}") from error
     if not matches:
         raise SourceNotFoundError(f"{where}: no file matches {located} ({configured!r}){remedy}")
+    root = folder.resolve()
     for path in matches:
+        if not path.resolve().is_relative_to(root):
+            # Whoever may drop a file must not choose which file of this machine is read.
+            raise SourceUnreadableError(
+                f"{where}: {path} is a link that leads out of {folder}, to {path.resolve()}; accepted: files "
+                "that lie in "
+                "the folder, or the other folder in the profile"
+            )
         yield path, str(PurePosixPath(label) / path.relative_to(folder).as_posix())
 
 

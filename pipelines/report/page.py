@@ -10,6 +10,7 @@ from datetime import date
 
 import duckdb
 import jinja2
+from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from pipelines.report.charts import DARK, LIGHT, NARROW_PX, WIDE_PX, png, svg
@@ -150,7 +151,7 @@ def page_of(
         raise ValueError(f"sections of a page have the same slug: {', '.join(repeated)}")
     if any([section.slug for section in edition.sections] != slugs for edition in editions):
         raise ValueError("the languages of a page have different sections")
-    environment = jinja2.Environment(
+    environment = SandboxedEnvironment(
         loader=jinja2.PackageLoader("pipelines.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,

@@ -39,6 +39,10 @@ class WarehouseBusy(RuntimeError):
     """Another run kept the warehouse for longer than the time-out; the message names it."""
 
 
+class WarehouseUnreadable(RuntimeError):
+    """The warehouse's file cannot be opened; the message says what to do."""
+
+
 class WarehouseNotLocked(RuntimeError):
     """The warehouse was to be opened without holding its lock."""
 
@@ -290,14 +294,14 @@ class Warehouse(ConfigurableResource):  # type: ignore[type-arg]
 
         Raises:
             WarehouseNotLocked: this process does not hold the lock.
-            duckdb.IOException: the file is no DuckDB database, or a newer one.
+            WarehouseUnreadable: the file is no DuckDB database, or damaged, or another program has it open.
         """
         if not self.lock.is_held():
             raise WarehouseNotLocked(
                 f"{self.file} is opened by runs that hold its lock: require the resource `warehouse`, "
                 "or use `with warehouse.locked(run_id=…)`"
             )
-        connection: Any = duckdb.connect(self.file, config=self.config)
+        connection: Any = self._opened()
         try:
             Path(self.file).chmod(0o600)
             # GLOBAL, because cursors do not inherit what is set on their connection alone.
@@ -305,6 +309,23 @@ class Warehouse(ConfigurableResource):  # type: ignore[type-arg]
             yield connection
         finally:
             connection.close()
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        try:
+            return duckdb.connect(self.file, config=self.config)
+        except duckdb.Error as error:
+            # Its text is in the message; as the cause it would be all that people see.
+            if "Could not set lock" in str(error):
+                raise WarehouseUnreadable(
+                    f"another program has the warehouse open: {error}\nClose it and run again. Analysts read "
+                    "the "
+                    "published copy, never the warehouse"
+                ) from None
+            raise WarehouseUnreadable(
+                f"the warehouse {self.file} cannot be opened: {error}\nIf it is damaged, `winback rebuild` "
+                "makes it "
+                "anew from the lake; nothing is lost (docs/runbook.md, Damaged warehouse)"
+            ) from None
 
     def _prepare(self) -> None:
         folder = Path(self.file).parent

@@ -52,10 +52,11 @@ class Analyst:
 
 
 @contextmanager
-def watching(published: Path) -> Iterator[dict[str, Analyst]]:
-    """Both at work, by their habit, once each has seen the copy; at the end they report."""
+def watching(published: Path, *, each: int = 1) -> Iterator[dict[str, Analyst]]:
+    """So many of each habit at work, by habit and number (the first by its habit alone), once each has seen
+    the copy; at the end they report."""
     processes = {
-        habit: subprocess.Popen(
+        habit if number == 1 else f"{habit} {number}": subprocess.Popen(
             [sys.executable, "-c", _ANALYST, str(published), habit],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -63,6 +64,7 @@ def watching(published: Path) -> Iterator[dict[str, Analyst]]:
             text=True,
         )
         for habit in HABITS
+        for number in range(1, each + 1)
     }
     try:
         analysts = {habit: Analyst(process.stdout.readline().strip()) for habit, process in processes.items()}

@@ -1,13 +1,15 @@
 """The command killed with SIGKILL at moments spread over its stages: nothing is lost, nothing blocks.
 
-The moments are told by what the command says and by what appears on the disk. `WINBACK_KILLS=50` adds as
-many kills at random moments.
+The moments are told by what the command says and by what appears on the disk. `WINBACK_KILLS=30` adds as
+many kills at random moments of every stage, of `rebuild` and of `scrub`. A reader opens the published copy
+again and again meanwhile.
 """
 
 import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -18,6 +20,8 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 from data_home import Home
+from poller import Polls, polling, state_of
+from published_contract import COLUMNS
 from small_shop import END
 
 from pipelines.settings import PROJECT_DIR
@@ -74,19 +78,20 @@ class Killed:
     survivors: list[str]
 
 
-def kill(home: Home, is_time: Moment, *, whole_group: bool) -> Killed:
+def kill(home: Home, is_time: Moment, *, whole_group: bool, command: str = "run") -> Killed:
     """Start the command and kill it when it is time.
 
     Args:
         home: the data home.
         is_time: asked again and again.
         whole_group: with all its children; else it alone, as the kernel does when memory is short.
+        command: of winback.
     """
     log = home.path.with_name("output.txt")
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            home.command("run"),
+            home.command(command),
             cwd=PROJECT_DIR,
             env={**os.environ, **home.environment},
             stdout=output,
@@ -98,7 +103,8 @@ def kill(home: Home, is_time: Moment, *, whole_group: bool) -> Killed:
         while process.poll() is None and not is_time(home, log.read_text(encoding="utf-8", errors="ignore")):
             assert time.monotonic() < deadline, "the command hangs"
             time.sleep(0.002)
-        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
         process.wait(timeout=30)
     said = log.read_text(encoding="utf-8", errors="ignore")
     return Killed(process.returncode, said, fingerprint(home), survivors(home))
@@ -136,6 +142,7 @@ class Drill:
     home: Home
     published_before: str
     killed: dict[str, Killed]
+    polls: Polls
 
 
 @pytest.fixture(scope="module")
@@ -158,12 +165,13 @@ def undisturbed(_eve, late_sales, tmp_path_factory) -> Home:
 def drill(_eve, late_sales, tmp_path_factory) -> Drill:
     home = _eve.copy(tmp_path_factory.mktemp("drill") / "home")
     before = fingerprint(home)
-    killed = {
-        name: kill(home, is_time, whole_group=number % 2 == 0)
-        for number, (name, is_time) in enumerate(MOMENTS.items())
-    }
-    assert home.run() == 0
-    return Drill(home, before, killed)
+    with polling(home.settings.published_file) as polls:
+        killed = {
+            name: kill(home, is_time, whole_group=number % 2 == 0)
+            for number, (name, is_time) in enumerate(MOMENTS.items())
+        }
+        assert home.run() == 0
+    return Drill(home, before, killed, polls)
 
 
 def exports_but_for_run_ids(home: Home) -> dict[str, object]:
@@ -209,19 +217,211 @@ def test_nothing_half_written_is_left(drill):
     assert [path for folder in folders for path in folder.rglob("*") if ".tmp" in path.name] == []
 
 
+def test_a_reader_finds_a_complete_copy_at_every_moment(drill, _eve):
+    polls = drill.polls
+
+    assert polls.complaints == []
+    assert polls.looks > 100
+    assert polls.states == [state_of(home.settings.published_file) for home in (_eve, drill.home)]
+    assert all(set(COLUMNS) <= state.tables for state in polls.states)
+
+
+STEPS = {
+    "extract": "raw",
+    "gate_raw": "gate",
+    "normal_forms": "identity",
+    "staging": "staging",
+    "identity": "identity",
+    "core": "core",
+    "gate_core": "gate",
+    "control/dormancy_fit": "fit",
+    "marts": "marts",
+    "gate_marts": "gate",
+    "activation": "activation",
+    "gate_activation": "gate",
+    "kpi": "kpi",
+    "gate_kpi": "gate",
+    "audiences/recall": "audiences",
+    "published/winback_analytics": "publish",
+    "reports/daily_report": "report",
+}
+"""The steps of a run, as its lines call them, and the stage that each belongs to."""
+
+BEFORE_SENDING = ("extract", "identity", "staging", "core", "marts", "activation", "kpi")
+SENDING = ("audiences/recall", "published/winback_analytics", "reports/daily_report")
+COMMAND = "the command"
+"""The process itself: it starts, or it has done its last step."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When the steps of an undisturbed command began and ended, in seconds from its start."""
+
+    spans: dict[str, tuple[float, float]]
+    seconds: float
+
+
+def ended_steps(said: str) -> list[str]:
+    """The steps that have ended, in their order, by what the command has said."""
+    return re.findall(r"^[0-9:]{8}  (\S+) +done ", said, re.MULTILINE)
+
+
+def begun(said: str) -> bool:
+    """Whether its first step has begun, by the first line with a time."""
+    return bool(re.search(r"^[0-9:]{8}  ", said, re.MULTILINE))
+
+
+def step_at(said: str, timeline: Timeline) -> str:
+    """The step that is at work, by the order in which those of the undisturbed command ended."""
+    ended = set(ended_steps(said))
+    left = [step for step in timeline.spans if step not in ended]
+    return left[0] if left and begun(said) else COMMAND
+
+
+def measure(home: Home, command: str) -> Timeline:
+    """Run the command to its end and note when its steps end."""
+    spans: dict[str, tuple[float, float]] = {}
+    begin = before = time.monotonic()
+
+    def watch(_: Home, said: str) -> bool:
+        nonlocal before
+        now = time.monotonic()
+        if not begun(said):
+            before = now
+        for step in ended_steps(said):
+            if step not in spans:
+                spans[step] = (before - begin, now - begin)
+                before = now
+        return False
+
+    ran = kill(home, watch, whole_group=False, command=command)
+    assert ran.exit_status == 0, ran.output
+    return Timeline(spans, time.monotonic() - begin)
+
+
+def within(step: str, share: float, timeline: Timeline) -> Moment:
+    """The moment at which this share of a step's time is over, from when the step before it has ended."""
+    names = list(timeline.spans)
+    before = set(names[: names.index(step)])
+    start, end = timeline.spans[step]
+    began: float | None = None
+
+    def is_time(_: Home, said: str) -> bool:
+        nonlocal began
+        if began is None and before <= set(ended_steps(said)) and begun(said):
+            began = time.monotonic()
+        return began is not None and time.monotonic() - began >= share * (end - start)
+
+    return is_time
+
+
+def after(seconds: float) -> Moment:
+    """So many seconds from when it is first asked."""
+    first: list[float] = []
+
+    def is_time(*_: object) -> bool:
+        first.append(time.monotonic())
+        return first[-1] - first[0] >= seconds
+
+    return is_time
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One kill of the drill: which command, how far into which of its steps (or of all of it)."""
+
+    command: str
+    step: str | None
+    share: float
+    whole_group: bool
+
+    def moment(self, timeline: Timeline) -> Moment:
+        if self.step is None:
+            return after(self.share * timeline.seconds)
+        return within(self.step, self.share, timeline)
+
+
+def planned(kills: int, chance: random.Random) -> list[Planned]:
+    """Two thirds hit runs, in every stage; the rest hit rebuilds and scrubs anywhere. Half of them kill the
+    parent alone, half the whole group."""
+    steps = (*BEFORE_SENDING, *SENDING)
+    of_runs = [steps[number % len(steps)] for number in range(kills - kills // 3)]
+    early = [step for step in of_runs if step in BEFORE_SENDING]
+    chance.shuffle(early)
+    # What was sent is sent: the stages before it come first, so that most runs have something to send.
+    late = sorted((step for step in of_runs if step in SENDING), key=SENDING.index)
+    plan = [
+        Planned("run", step, chance.uniform(0, 0.9), number % 2 == 0)
+        for number, step in enumerate([*early, *late])
+    ]
+    rest = kills - len(plan)
+    return plan + [
+        # One in each of as many equal parts of the command's time.
+        Planned(
+            ("rebuild", "scrub")[number % 2],
+            None,
+            (number // 2 + chance.random()) / ((rest + 1) // 2),
+            number % 4 < 2,
+        )
+        for number in range(rest)
+    ]
+
+
 @pytest.mark.skipif(not KILLS, reason="the long form: set WINBACK_KILLS to a number of kills")
-def test_kills_at_random_moments(_eve, undisturbed, tmp_path):
-    home, right = _eve.copy(tmp_path / "home"), undisturbed.work()
-    published = [_eve.work(), right]
-    begin = time.monotonic()
-    assert home.copy(tmp_path / "measured").start("run").wait(MOST_SECONDS) == 0
-    whole_seconds = time.monotonic() - begin
-    for seed in range(KILLS):
-        chance = random.Random(seed)
-        moment = time.monotonic() + chance.uniform(0, whole_seconds)
-        killed = kill(home, lambda *_: time.monotonic() > moment, whole_group=chance.random() < 0.5)  # noqa: B023 - called at once
-        assert killed.survivors == [], f"seed {seed}"
-        assert home.work() in published, f"seed {seed}"
-    assert home.run() == 0
-    assert home.work() == right
+def test_kills_at_random_moments_of_all_stages(_eve, undisturbed, tmp_path, capsys):
+    seed = int(os.environ.get("WINBACK_SEED", "8"))
+    once = undisturbed.work()
+    # Once the date went out, the next run knows what was sent; so does a rebuild.
+    twice_home = undisturbed.copy(tmp_path / "twice" / "home")
+    assert twice_home.run() == 0
+    twice = twice_home.work()
+    measured = undisturbed.copy(tmp_path / "measured" / "home")
+    timelines = {
+        "run": measure(_eve.copy(tmp_path / "run" / "home"), "run"),
+        **{command: measure(measured, command) for command in ("scrub", "rebuild")},
+    }
+    home = _eve.copy(tmp_path / "drill" / "home")
+    hits: list[str] = []
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(text, flush=True)
+
+    say(f"\n{KILLS} kills, seed {seed}; a run takes {timelines['run'].seconds:.0f} s")
+    plan = planned(KILLS, random.Random(seed))
+    may_be_published = [_eve.work(), once, twice]
+    with polling(home.settings.published_file) as polls:
+        for number, each in enumerate(plan):
+            if each.command != "run" and plan[number - 1].command == "run":
+                assert home.run() == 0
+                assert home.work() in (once, twice)
+            for _ in range(3):  # one that had ended before it was killed is no kill
+                killed = kill(
+                    home,
+                    each.moment(timelines[each.command]),
+                    whole_group=each.whole_group,
+                    command=each.command,
+                )
+                if killed.exit_status == -signal.SIGKILL:
+                    break
+                assert killed.exit_status == 0, killed.output
+            hit = step_at(killed.output, timelines[each.command])
+            hits.append(f"{each.command}: {STEPS.get(hit, hit)}")
+            say(f"{number + 1:3}  {each}  hit {hit}")
+            assert killed.exit_status == -signal.SIGKILL, killed.output
+            assert killed.survivors == [], each
+            assert "waiting for the warehouse" not in killed.output, each
+            assert home.work() in may_be_published, each
+        assert home.run() == 0
+    assert home.work() == twice
     assert exports_but_for_run_ids(home) == exports_but_for_run_ids(undisturbed)
+    assert polls.complaints == []
+    assert all(set(COLUMNS) <= state.tables for state in polls.states)
+    dates = [state.newest for state in polls.states]
+    assert dates == sorted(dates)
+    complete = [state_of(each.settings.published_file) for each in (_eve, undisturbed, twice_home, home)]
+    assert [state for state in polls.states if state not in complete] == []
+    counted = {hit: hits.count(hit) for hit in sorted(set(hits))}
+    say(f"hit: {counted}; the reader looked {polls.looks:,} times and saw {len(polls.states)} states")
+    if KILLS >= 30:
+        assert {f"run: {STEPS[step]}" for step in (*BEFORE_SENDING, *SENDING)} <= set(hits)

@@ -72,6 +72,7 @@ def test_a_rebuild_does_not_send_what_was_never_sent() -> None:
 def test_a_rebuild_publishes_once_and_with_the_newest_dates(story: Story, tmp_path, monkeypatch) -> None:
     home = story.home.copy(tmp_path / "home")
     published = home.settings.published_file.read_bytes()
+    warehouse = home.settings.warehouse_file.read_bytes()
     asked = []
 
     def run(_, dates, *, rebuild, publish):
@@ -81,9 +82,10 @@ def test_a_rebuild_publishes_once_and_with_the_newest_dates(story: Story, tmp_pa
     monkeypatch.setattr(cli._Runner, "run", run)
     assert home.winback("rebuild") == 1
     assert asked == [([MONTH_END], True, False), ([SATURDAY, SUNDAY, MONDAY], True, True)]
-    # The last part failed: analysts still have all of what they had, and so has whoever looks for the cause.
+    # The last part failed: analysts still have all of what they had, and so has the next run.
     assert home.settings.published_file.read_bytes() == published
-    assert home.settings.warehouse_file.with_suffix(".before-rebuild").exists()
+    assert home.settings.warehouse_file.read_bytes() == warehouse
+    assert not home.settings.rebuild_dir.exists()
 
 
 def test_without_a_computed_date_there_is_nothing_to_rebuild(home, capsys) -> None:

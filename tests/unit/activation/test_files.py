@@ -30,7 +30,18 @@ NAMES = [
     "007",
     "5-5=0",
 ]
-FORMULAS = ["=1+1", "+49", "-5", "@sum(A1)", "\tx", "\rx", '=HYPERLINK("https://example.com")']
+FORMULAS = [
+    "=1+1",
+    "+49",
+    "-5",
+    "@sum(A1)",
+    "\tx",
+    "\rx",
+    "\n=1",
+    "＝1+1",
+    "＠x",
+    '=HYPERLINK("https://example.com")',
+]
 QUERY = "select touch_id, name, amount, sent_on from given order by place"
 
 
