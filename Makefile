@@ -78,7 +78,7 @@ format: .venv/dev ## mend what can be mended of style
 	@$(BIN)/sqlfluff fix -p 0 --disable-progress-bar dbt_project/models dbt_project/tests
 
 requirements: ## compile the pinned requirements anew (needs uv)
-	@for set in run: dev:--extra=dev; do \
+	@for set in run: dev:--extra=dev production:--extra=production; do \
 		UV_CUSTOM_COMPILE_COMMAND="make requirements" uv pip compile -q --upgrade --universal \
 			--python-version 3.11 --generate-hashes --no-strip-extras --extra=samples $${set#*:} \
 			pyproject.toml requirements/build.in -o requirements/$${set%%:*}.txt; \

@@ -33,6 +33,7 @@ from pipelines.feeds.errors import ConfigError
 from pipelines.feeds.sources import DEFAULT_SETTLE_SECONDS
 from pipelines.feeds.workspace import DEFAULT_MEMORY_LIMIT
 from pipelines.identity.placeholders import DEFAULT_PLACEHOLDER_EMAILS, DEFAULT_PLACEHOLDER_PHONES
+from pipelines.notices.channels import FORM_VARIABLE, Channel, channels_of
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 PROFILES_DIR = PROJECT_DIR / "data" / "profiles"
@@ -272,6 +273,7 @@ class Profile(StrictModel):
     identity: IdentitySettings = IdentitySettings()
     activation: ActivationSettings = Field(default=ActivationSettings(), validate_default=True)
     measurement: MeasurementSettings = MeasurementSettings()
+    notices: tuple[Channel, ...] = Field(default=(), description="webhooks that are told what has failed")
     generated: bool = Field(default=False, description="the demo shop: its files are made when absent")
     history_days: int = Field(default=35, ge=1, description="days for which daily snapshots are kept")
     file: Path = Field(exclude=True)
@@ -337,6 +339,8 @@ class Settings(StrictModel):
     customers: int | None = Field(
         default=None, ge=100, le=5_000_000, description="of the demo shop; by default those it has, or 20,000"
     )
+    ui_url: WebAddress | None = Field(default=None, description="of the Dagster UI, for links in notices")
+    notices: tuple[Channel, ...] = Field(default=(), description="those of the profile and the environment")
 
     @cached_property
     def lake_dir(self) -> Path:
@@ -365,6 +369,11 @@ class Settings(StrictModel):
     @cached_property
     def scratch_dir(self) -> Path:
         return self.home / "scratch"
+
+    @cached_property
+    def notices_file(self) -> Path:
+        """What has failed, a line each; see `pipelines.notices`."""
+        return self.home / "notices" / "notices.jsonl"
 
     @cached_property
     def instructions_file(self) -> Path:
@@ -433,6 +442,8 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     `WINBACK_THREADS` bound DuckDB, `WINBACK_EXTRACT_MEMORY_LIMIT` the DuckDB that takes sources in,
     `WINBACK_SETTLE_SECONDS` the time between two looks at a file that was just written,
     `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run; `WINBACK_CUSTOMERS` is the size of the demo shop.
+    `WINBACK_UI_URL` is the address of the UI, for links in notices; `WINBACK_NOTICE_URL` with
+    `WINBACK_NOTICE_FORM` and `WINBACK_NOTICE_SECRET` adds a webhook to those of the profile.
     Without a data home the default profile lives in `data/` and every other one in `data/shops/<name>/`, so
     that two shops never share tables.
 
@@ -441,7 +452,11 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     """
     env = dict(os.environ) if environment is None else environment
     profile = load_profile(env.get("WINBACK_PROFILE") or DEFAULT_PROFILE)
-    values: dict[str, Any] = {"profile": profile, "home": _home(env, profile)}
+    values: dict[str, Any] = {
+        "profile": profile,
+        "home": _home(env, profile),
+        "notices": _channels(profile, env),
+    }
     for key in (
         "memory_limit",
         "extract_memory_limit",
@@ -449,6 +464,7 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
         "settle_seconds",
         "lock_timeout_seconds",
         "customers",
+        "ui_url",
     ):
         if given := env.get(f"WINBACK_{key.upper()}"):
             values[key] = given
@@ -460,6 +476,14 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
             for fault in error.errors()
         )
         raise ConfigError(f"environment: {faults}") from error
+
+
+def _channels(profile: Profile, env: dict[str, str]) -> list[Channel]:
+    try:
+        return channels_of(profile.notices, env)
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
+        raise ConfigError(f"environment: {FORM_VARIABLE}={env.get(FORM_VARIABLE)!r}: {faults}") from error
 
 
 def _home(env: dict[str, str], profile: Profile) -> Path:

@@ -22,7 +22,7 @@ from pipelines.assets.dbt import REBUILD_TAG
 from pipelines.checks import verdicts
 from pipelines.checks.stages import Stage
 from pipelines.feeds.contract import FeedContract, load_contracts
-from pipelines.feeds.errors import FeedError
+from pipelines.feeds.errors import FeedError, SourceUnreachableError
 from pipelines.feeds.extract import extract_feed
 from pipelines.feeds.lake import Ingestion, Lake
 from pipelines.feeds.orphans import Orphans, count_orphans, store_orphans
@@ -30,6 +30,7 @@ from pipelines.feeds.raw import refresh_raw
 from pipelines.feeds.workspace import open_workspace, remove_leftovers
 from pipelines.resources.instance import prepare_home
 from pipelines.resources.warehouse import Warehouse
+from pipelines.retries import try_again
 from pipelines.settings import DEFAULT_CUSTOMERS, Settings
 
 
@@ -137,6 +138,8 @@ def _extract_one(
             settle_seconds=settings.settle_seconds,
         )
     except FeedError as error:
+        if isinstance(error, SourceUnreachableError):
+            try_again(context, error)
         raise Failure(str(error)) from error
     for ingestion in extraction.ingestions:
         context.log.info(_line(ingestion))
