@@ -1,4 +1,4 @@
-"""Assembles the code location of one profile and data home: assets, gates, jobs, what launches them, resources."""
+"""Assembles the code location of a profile and data home: assets, gates, jobs and what launches them."""
 
 from __future__ import annotations
 
@@ -74,22 +74,23 @@ def build_definitions(
     refresh_job = kpi_refresh(dates, [PUBLISHED, REPORT])
     freshness = freshness_policy(settings.profile)
     watched = {AUDIENCES, PUBLISHED, REPORT, *(raw_key(feed) for feed in settings.profile.feeds)}
-    assets: list[AssetsDefinition] = [
-        build_extract(settings),
-        build_forms(settings, gated[Stage.RAW]),
-        *dbt_assets.values(),
-        build_identity(settings, [tables["identity.account_fact"], tables["identity.identifier"]]),
-        build_dormancy_fit(settings, dates, gated[Stage.CORE]),
-        build_audiences(settings, dates, before_audiences),
-        build_scrub(settings, [key for stage in BEFORE_SCRUB for key in gated[stage]]),
-        build_publish(settings, manifest, dates, [*before_audiences, *gated[Stage.KPI], AUDIENCES]),
-        build_report(settings, dates, [PUBLISHED]),
-    ]
-    # Of all that the daily job does: a part of it that is launched alone has the summary at its end, too.
-    summed_up = [key for each in assets for key in each.keys if key != SCRUB]
-    assets.append(build_run_summary(dates, summed_up))
     return Definitions(
-        assets=with_freshness(assets, freshness, watched),
+        assets=with_freshness(
+            [
+                build_extract(settings),
+                build_forms(settings, gated[Stage.RAW]),
+                *dbt_assets.values(),
+                build_identity(settings, [tables["identity.account_fact"], tables["identity.identifier"]]),
+                build_dormancy_fit(settings, dates, gated[Stage.CORE]),
+                build_audiences(settings, dates, before_audiences),
+                build_scrub(settings, [key for stage in BEFORE_SCRUB for key in gated[stage]]),
+                build_publish(settings, manifest, dates, [*before_audiences, *gated[Stage.KPI], AUDIENCES]),
+                build_report(settings, dates, [PUBLISHED]),
+                build_run_summary(dates),
+            ],
+            freshness,
+            watched,
+        ),
         asset_checks=[build_gate(stage, tables) for stage in Stage],
         jobs=[daily_job, scrub_job, refresh_job],
         schedules=[

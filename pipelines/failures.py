@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from dagster import AssetCheckEvaluation, AssetCheckSeverity, DagsterEventType
 
+SUMMARY_STEP = "reports__run_summary"
+"""The step that says what is missing at the end of a run."""
+
 if TYPE_CHECKING:
     from dagster import DagsterEvent
     from dagster._utils.error import SerializableErrorInfo
@@ -45,7 +48,9 @@ def causes(events: Iterable[DagsterEvent]) -> list[Cause]:
         elif event.is_job_failure:
             # What a run that did not get what its steps need, such as the warehouse, has to say.
             runs.append(_of_run(event))
-    return [*steps, *checks] or runs
+    # That something is missing after a failure follows from the failure.
+    first = [each for each in [*steps, *checks] if each.step != SUMMARY_STEP]
+    return first or steps or runs
 
 
 def _is_gate_failure(event: DagsterEvent) -> bool:

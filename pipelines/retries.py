@@ -11,11 +11,11 @@ import errno
 from dagster import AssetExecutionContext, RetryRequested
 
 RETRIES = 2
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 30.0
 """Before the first retry; twice as long before the second. A run keeps the warehouse meanwhile."""
 
 # Of network file systems and devices. A full disk (ENOSPC) needs a person.
-_PASSING = frozenset({errno.EIO, errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EREMOTEIO})
+_PASSING = frozenset({errno.EIO, errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT})
 
 
 def passes(error: OSError) -> bool:

@@ -15,12 +15,26 @@ from dagster import (
     MaterializeResult,
     MetadataValue,
     PartitionsDefinition,
+    RetryRequested,
     asset,
 )
+from dagster._core.storage.tags import PRIORITY_TAG
+
+from pipelines.failures import SUMMARY_STEP
+from pipelines.retries import WAIT_SECONDS
 
 RUN_SUMMARY = AssetKey(["reports", "run_summary"])
 
 _SHOWN = 20
+_STATES = {
+    DagsterEventType.STEP_START,
+    DagsterEventType.STEP_RESTARTED,
+    DagsterEventType.STEP_SUCCESS,
+    DagsterEventType.STEP_FAILURE,
+    DagsterEventType.STEP_SKIPPED,
+    DagsterEventType.STEP_UP_FOR_RETRY,
+}
+_WANTED = _STATES | {DagsterEventType.ASSET_MATERIALIZATION_PLANNED, DagsterEventType.ASSET_MATERIALIZATION}
 
 
 @dataclass
@@ -47,61 +61,106 @@ class Stage:
         whole = {key for key, partition in self.made if partition is None}
         return {each for each in self.planned - self.made if each[0] not in whole}
 
+    def plan(self, event: DagsterEvent) -> None:
+        """Take in an event of a plan."""
+        planned = event.asset_materialization_planned_data
+        partitions = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else ()
+        self.planned.update((planned.asset_key, key) for key in list(partitions) or [planned.partition])
 
-def build_run_summary(dates: PartitionsDefinition, upstream: Sequence[AssetKey]) -> AssetsDefinition:
+    def record(self, event: DagsterEvent) -> None:
+        """Take in an event of a materialisation."""
+        materialization = event.step_materialization_data.materialization
+        self.made.add((materialization.asset_key, materialization.partition))
+        rows = materialization.metadata.get("dagster/row_count")
+        if rows is not None and isinstance(rows.value, int):
+            self.rows[materialization.asset_key] = rows.value
+
+
+@dataclass
+class Course:
+    """How the steps of a run went.
+
+    Attributes:
+        stages: steps that make assets, in the order in which they began.
+        failed: steps that failed.
+        skipped: steps that Dagster left out because something that they need was not made.
+        waiting: steps that will be tried again.
+    """
+
+    stages: list[Stage]
+    failed: list[str]
+    skipped: list[str]
+    waiting: list[str]
+
+
+def build_run_summary(dates: PartitionsDefinition) -> AssetsDefinition:
     """The asset that ends each daily run.
+
+    It depends on no other asset. Dagster skips a step, and calls the run a success, when an optional output
+    that it needs was not made, and the outputs of dbt are optional: a summary that depends on them would be
+    skipped as well when it is needed. It comes last by its priority, of which the in-process executor starts
+    the highest first.
 
     Args:
         dates: the as-of dates.
-        upstream: all assets that it may have to judge: in any part of the job it comes last.
     """
 
     @asset(
         key=RUN_SUMMARY,
-        deps=upstream,
         partitions_def=dates,
         backfill_policy=BackfillPolicy.single_run(),
+        op_tags={PRIORITY_TAG: "-1000"},
         group_name="reports",
         kinds={"dagster"},
         owners=["team:data-engineering"],
         description=(
-            "The end of a run: compares the assets that Dagster planned for it with those that it has "
-            "recorded as made, and fails with a list of what is missing. Shows how many assets and rows "
-            "each step made, and how long it took."
+            "The end of a run, whatever has become of it: compares the assets that Dagster planned for it "
+            "with those that it has recorded as made, and fails with a list of what is missing. Shows how "
+            "many assets and rows each step made, and how long it took."
         ),
     )
     def run_summary(context: AssetExecutionContext) -> MaterializeResult:
-        stages = stages_of(_events(context), own=RUN_SUMMARY)
-        missing = [each for stage in stages for each in stage.missing]
-        if missing:
-            raise Failure(
-                f"{len(missing)} planned materialisations are missing, and no step failed: {listed(missing)}",
-                metadata={"steps": MetadataValue.md(table(stages))},
-            )
+        course = course_of(_events(context), own=SUMMARY_STEP)
+        if course.waiting:
+            # Nothing else can be done meanwhile, so it is this step's turn, too early.
+            raise RetryRequested(max_retries=20, seconds_to_wait=WAIT_SECONDS)
+        shown = {"steps": MetadataValue.md(table(course.stages))}
+        if message := _mismatch(course):
+            raise Failure(message, metadata=shown)
+        made = [each for stage in course.stages for each in stage.made]
         return MaterializeResult(
             metadata={
-                "assets": len({key for stage in stages for key, _ in stage.made}),
-                "materialisations": sum(len(stage.made) for stage in stages),
-                "rows": sum(rows for stage in stages for rows in stage.rows.values()),
-                "seconds": round(sum(stage.seconds for stage in stages), 1),
-                "steps": MetadataValue.md(table(stages)),
+                "assets": len({key for key, _ in made}),
+                "materialisations": len(made),
+                "rows": sum(rows for stage in course.stages for rows in stage.rows.values()),
+                "seconds": round(sum(stage.seconds for stage in course.stages), 1),
+                **shown,
             }
         )
 
     return run_summary
 
 
+def _mismatch(course: Course) -> str | None:
+    missing = [each for stage in course.stages for each in stage.missing]
+    if not missing:
+        return None
+    if course.failed:
+        planned = sum(len(stage.planned) for stage in course.stages)
+        return (
+            f"{len(missing)} of {planned} planned materialisations were not made, after failed steps: "
+            f"{', '.join(course.failed)}"
+        )
+    left_out = f". Dagster has left out: {', '.join(course.skipped)}" if course.skipped else ""
+    what = f"{len(missing)} planned materialisations are missing, and no step failed"
+    return f"{what}: {listed(missing)}{left_out}"
+
+
 def _events(context: AssetExecutionContext) -> list[tuple[float, DagsterEvent]]:
-    wanted = {
-        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-        DagsterEventType.ASSET_MATERIALIZATION,
-        DagsterEventType.STEP_START,
-        DagsterEventType.STEP_SUCCESS,
-    }
     events: list[tuple[float, DagsterEvent]] = []
     cursor = None
     while True:
-        found = context.instance.get_records_for_run(context.run_id, cursor, wanted)
+        found = context.instance.get_records_for_run(context.run_id, cursor, _WANTED)
         entries = [record.event_log_entry for record in found.records]
         events += [(each.timestamp, each.dagster_event) for each in entries if each.dagster_event]
         if not found.has_more:
@@ -109,38 +168,38 @@ def _events(context: AssetExecutionContext) -> list[tuple[float, DagsterEvent]]:
         cursor = found.cursor
 
 
-def stages_of(events: Iterable[tuple[float, DagsterEvent]], own: AssetKey) -> list[Stage]:
-    """The steps of a run, in the order in which they began.
+def course_of(events: Iterable[tuple[float, DagsterEvent]], own: str) -> Course:
+    """How the steps of a run went.
 
     Args:
         events: time in seconds and event, in order.
-        own: the asset that asks, which is planned and not made yet.
+        own: the step that asks, which is left out.
     """
-    stages: dict[str, Stage] = defaultdict(lambda: Stage(""))
+    stages: dict[str, Stage] = {}
+    states: dict[str, DagsterEventType] = {}
     started: dict[str, float] = {}
     for at, event in events:
-        step = event.step_key or ""
-        stage = stages[step]
-        stage.step = step
-        if event.event_type == DagsterEventType.STEP_START:
-            started[step] = at
-        elif event.event_type == DagsterEventType.STEP_SUCCESS:
-            stage.seconds += at - started.get(step, at)
-        elif event.asset_key == own or event.asset_key is None:
+        step = event.step_key
+        if step is None or step == own:
             continue
+        if event.event_type in _STATES:
+            states[step] = event.event_type
+            if event.event_type == DagsterEventType.STEP_START:
+                started[step] = at
+            elif event.event_type == DagsterEventType.STEP_SUCCESS:
+                stages.setdefault(step, Stage(step)).seconds = at - started.get(step, at)
         elif event.event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
-            planned = event.asset_materialization_planned_data
-            partitions = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else ()
-            keys = list(partitions) or [planned.partition]
-            stage.planned.update((event.asset_key, partition) for partition in keys)
-        else:
-            materialization = event.step_materialization_data.materialization
-            stage.made.add((event.asset_key, materialization.partition))
-            rows = materialization.metadata.get("dagster/row_count")
-            if rows is not None and isinstance(rows.value, int):
-                stage.rows[event.asset_key] = rows.value
+            stages.setdefault(step, Stage(step)).plan(event)
+        elif event.event_type == DagsterEventType.ASSET_MATERIALIZATION:
+            stages.setdefault(step, Stage(step)).record(event)
     order = [*started, *(step for step in stages if step not in started)]
-    return [stages[step] for step in order if stages[step].planned or stages[step].made]
+    kept = [stages[step] for step in order if step in stages and (stages[step].planned or stages[step].made)]
+    return Course(
+        kept,
+        failed=[step for step, state in states.items() if state == DagsterEventType.STEP_FAILURE],
+        skipped=[step for step, state in states.items() if state == DagsterEventType.STEP_SKIPPED],
+        waiting=[step for step, state in states.items() if state == DagsterEventType.STEP_UP_FOR_RETRY],
+    )
 
 
 def listed(missing: Iterable[tuple[AssetKey, str | None]]) -> str:

@@ -1,0 +1,119 @@
+"""What has arrived and is not taken in, told by names, sizes and times."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from feed_shop import MAPPING, Shop
+
+from pipelines.feeds.arrivals import PATIENCE, QUIET, Arrivals, look, not_taken_in, settled
+from pipelines.feeds.binding import FeedBinding
+
+NOW = datetime(2030, 6, 1, 12, 0, tzinfo=UTC)
+ROWS = "id,amount\na,1\n"
+
+
+def binding(*paths: str, **also: str) -> FeedBinding:
+    return FeedBinding.model_validate(
+        {
+            "source": {"type": "file", "path": list(paths)},
+            "also": {name: {"type": "file", "path": path} for name, path in also.items()},
+            "columns": MAPPING,
+            **({"query": "select * from source"} if also else {}),
+        }
+    )
+
+
+def seen(shop: Shop, *paths: str, **also: str) -> Arrivals:
+    return look({"sales": binding(*paths, **also)}, shop.folder)
+
+
+def age(path: Path, by: timedelta, now: datetime | None = None) -> None:
+    at = ((now or datetime.now(UTC)) - by).timestamp()
+    os.utime(path, (at, at))
+
+
+def test_a_look_reads_nothing_and_leaves_out_what_does_not_arrive(shop: Shop, monkeypatch) -> None:
+    monkeypatch.delenv("NOWHERE", raising=False)
+    shop.write("in/a.csv", ROWS).chmod(0)
+    shop.write("in/b.csv.part", ROWS)
+    shop.write("in/.c.csv", ROWS)
+    paths = ("in/*.csv", "package://pytest/__init__.py", "${NOWHERE}/d.csv", "gone.csv", "in/none*.csv")
+
+    assert seen(shop, *paths).labels == ["in/a.csv"]
+
+
+def test_databases_never_arrive(shop: Shop) -> None:
+    source = {"type": "postgres", "url": "${SHOP_URL}", "table": "sales"}
+    bound = FeedBinding.model_validate({"source": source, "columns": MAPPING})
+
+    assert not look({"sales": bound}, shop.folder)
+
+
+def test_every_change_of_name_size_or_time_is_another_digest(shop: Shop) -> None:
+    path = shop.write("in/a.csv", ROWS)
+    age(path, timedelta(hours=1), NOW)
+    digests = [seen(shop, "in/*.csv").digest, seen(shop, "in/*.csv").digest]
+    age(path, timedelta(hours=2), NOW)
+    digests.append(seen(shop, "in/*.csv").digest)
+    path.write_text(f"{ROWS}b,2\n")
+    age(path, timedelta(hours=2), NOW)
+    digests.append(seen(shop, "in/*.csv").digest)
+    path.rename(shop.folder / "in/b.csv")
+    digests.append(seen(shop, "in/*.csv").digest)
+
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 4
+
+
+def test_what_the_lake_has_is_not_waiting_until_it_is_written_again(shop: Shop) -> None:
+    path, other = shop.write("in/a.csv", ROWS), shop.write("in/b.csv", ROWS)
+    assert not_taken_in(seen(shop, "in/*.csv"), shop.lake).labels == ["in/a.csv", "in/b.csv"]
+    shop.extract("in/a.csv")
+    assert not_taken_in(seen(shop, "in/*.csv"), shop.lake).labels == ["in/b.csv"]
+    other.unlink()
+    assert not not_taken_in(seen(shop, "in/*.csv"), shop.lake)
+    path.write_text(f"{ROWS}b,2\n")
+    age(path, timedelta(days=3))
+    assert not_taken_in(seen(shop, "in/*.csv"), shop.lake).labels == ["in/a.csv"], "an old time, another size"
+    shop.extract("in/*.csv")
+    assert not not_taken_in(seen(shop, "in/*.csv"), shop.lake)
+    age(path, timedelta(seconds=-5))
+    assert not_taken_in(seen(shop, "in/*.csv"), shop.lake).labels == ["in/a.csv"]
+
+
+def test_a_joined_file_is_as_old_as_the_rows_that_it_was_joined_to(shop: Shop) -> None:
+    shop.write("in/a.csv", ROWS)
+    joined = shop.write("rates.csv", "id,rate\na,2\n")
+    assert not_taken_in(seen(shop, "in/*.csv", rates="rates.csv"), shop.lake).labels == [
+        "in/a.csv",
+        "rates.csv",
+    ]
+    shop.extract("in/*.csv")
+    assert not not_taken_in(seen(shop, "in/*.csv", rates="rates.csv"), shop.lake)
+    age(joined, timedelta(seconds=-5))
+    assert not_taken_in(seen(shop, "in/*.csv", rates="rates.csv"), shop.lake).labels == ["rates.csv"]
+
+
+@pytest.mark.parametrize(
+    ("ages", "ready"),
+    [
+        ([QUIET], ["0.csv"]),
+        ([QUIET - timedelta(seconds=1)], None),
+        # A clock that is ahead.
+        ([-timedelta(seconds=5)], None),
+        ([-timedelta(days=1)], ["0.csv"]),
+        # The batch may not be complete.
+        ([timedelta(minutes=5), timedelta(seconds=5)], None),
+        # Who writes all the time is not waited for.
+        ([PATIENCE + timedelta(seconds=1), timedelta(seconds=5)], ["0.csv"]),
+    ],
+)
+def test_a_batch_is_ready_when_nobody_writes_any_more(shop: Shop, ages, ready) -> None:
+    for number, each in enumerate(ages):
+        age(shop.write(f"{number}.csv", ROWS), each, NOW)
+
+    found = settled(seen(shop, "*.csv"), NOW)
+
+    assert (found and found.labels) == ready
