@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import (
     AfterValidator,
     Field,
+    FilePath,
     PlainValidator,
     ValidationError,
     ValidationInfo,
@@ -339,6 +340,9 @@ class Settings(StrictModel):
     customers: int | None = Field(
         default=None, ge=100, le=5_000_000, description="of the demo shop; by default those it has, or 20,000"
     )
+    dagster_yaml: FilePath | None = Field(
+        default=None, description="Dagster's settings for a data home that is made"
+    )
     ui_url: WebAddress | None = Field(default=None, description="of the Dagster UI, for links in notices")
     notices: tuple[Channel, ...] = Field(default=(), description="those of the profile and the environment")
 
@@ -442,6 +446,7 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     `WINBACK_THREADS` bound DuckDB, `WINBACK_EXTRACT_MEMORY_LIMIT` the DuckDB that takes sources in,
     `WINBACK_SETTLE_SECONDS` the time between two looks at a file that was just written,
     `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run; `WINBACK_CUSTOMERS` is the size of the demo shop.
+    `WINBACK_DAGSTER_YAML` names Dagster's settings for a data home that is made.
     `WINBACK_UI_URL` is the address of the UI, for links in notices; `WINBACK_NOTICE_URL` with
     `WINBACK_NOTICE_FORM` and `WINBACK_NOTICE_SECRET` adds a webhook to those of the profile.
     Without a data home the default profile lives in `data/` and every other one in `data/shops/<name>/`, so
@@ -464,6 +469,7 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
         "settle_seconds",
         "lock_timeout_seconds",
         "customers",
+        "dagster_yaml",
         "ui_url",
     ):
         if given := env.get(f"WINBACK_{key.upper()}"):

@@ -29,9 +29,15 @@ def seen(shop: Shop, *paths: str, **also: str) -> Arrivals:
     return look({"sales": binding(*paths, **also)}, shop.folder)
 
 
-def age(path: Path, by: timedelta, now: datetime | None = None) -> None:
+def age(path: Path, by: timedelta, now: datetime | None = None) -> Path:
     at = ((now or datetime.now(UTC)) - by).timestamp()
     os.utime(path, (at, at))
+    return path
+
+
+def arrived(shop: Shop, name: str, text: str = ROWS) -> Path:
+    """A file that was written a minute ago: the lake notes its times in whole seconds."""
+    return age(shop.write(name, text), timedelta(minutes=1))
 
 
 def test_a_look_reads_nothing_and_leaves_out_what_does_not_arrive(shop: Shop, monkeypatch) -> None:
@@ -68,7 +74,7 @@ def test_every_change_of_name_size_or_time_is_another_digest(shop: Shop) -> None
 
 
 def test_what_the_lake_has_is_not_waiting_until_it_is_written_again(shop: Shop) -> None:
-    path, other = shop.write("in/a.csv", ROWS), shop.write("in/b.csv", ROWS)
+    path, other = arrived(shop, "in/a.csv"), arrived(shop, "in/b.csv")
     assert not_taken_in(seen(shop, "in/*.csv"), shop.lake).labels == ["in/a.csv", "in/b.csv"]
     shop.extract("in/a.csv")
     assert not_taken_in(seen(shop, "in/*.csv"), shop.lake).labels == ["in/b.csv"]
@@ -84,8 +90,8 @@ def test_what_the_lake_has_is_not_waiting_until_it_is_written_again(shop: Shop) 
 
 
 def test_a_joined_file_is_as_old_as_the_rows_that_it_was_joined_to(shop: Shop) -> None:
-    shop.write("in/a.csv", ROWS)
-    joined = shop.write("rates.csv", "id,rate\na,2\n")
+    arrived(shop, "in/a.csv")
+    joined = arrived(shop, "rates.csv", "id,rate\na,2\n")
     assert not_taken_in(seen(shop, "in/*.csv", rates="rates.csv"), shop.lake).labels == [
         "in/a.csv",
         "rates.csv",
