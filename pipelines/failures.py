@@ -73,8 +73,8 @@ def _of_check(evaluation: AssetCheckEvaluation) -> str:
 
 
 def _of_run(event: DagsterEvent) -> Cause:
-    error = event.job_failure_data.error
-    # Who ends the record of a dead run gives a reason and no error.
+    # Who ends the record of a dead run gives a reason and no data.
+    error = event.job_failure_data.error if event.event_specific_data else None
     return _innermost(error, None) if error is not None else Cause(event.message or "failed", "Failure")
 
 

@@ -14,7 +14,6 @@ import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from data_home import Home
 from small_shop import END
-from ticking import MINUTELY
 
 from pipelines.feeds.arrivals import QUIET
 from pipelines.jobs import DAILY_RECALL, SCRUB
@@ -25,6 +24,7 @@ from pipelines.settings import PROJECT_DIR
 pytestmark = pytest.mark.xdist_group("processes")
 
 DEADLINE_SECONDS = 900
+MINUTELY = "minutely_scrub"
 IN_VAIN = ("everything is taken in", "nothing has arrived since the last look")
 ENDED = {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
 

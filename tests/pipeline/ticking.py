@@ -5,26 +5,19 @@ from dagster import DefaultScheduleStatus, Definitions, RunRequest, ScheduleDefi
 from pipelines.build import build_definitions
 from pipelines.jobs import SCRUB
 
-MINUTELY = "minutely_scrub"
+
+def ticking() -> Definitions:
+    """The definitions with the schedule `minutely_scrub`; Dagster takes one object of a module."""
+    shop = build_definitions()
+    minutely = ScheduleDefinition(
+        name="minutely_scrub",
+        job=next(job for job in shop.jobs or [] if job.name == SCRUB),
+        cron_schedule="* * * * *",
+        # Each minute asks for the same run, so that there is one of it.
+        execution_fn=lambda _: RunRequest(run_key="once"),
+        default_status=DefaultScheduleStatus.RUNNING,
+    )
+    return Definitions.merge(shop, Definitions(schedules=[minutely]))
 
 
-def launch(_: object) -> RunRequest:
-    # Each minute asks for the same run, so that there is one of it.
-    return RunRequest(run_key="once")
-
-
-_shop = build_definitions()
-defs = Definitions.merge(
-    _shop,
-    Definitions(
-        schedules=[
-            ScheduleDefinition(
-                name=MINUTELY,
-                job=next(job for job in _shop.jobs or [] if job.name == SCRUB),
-                cron_schedule="* * * * *",
-                execution_fn=launch,
-                default_status=DefaultScheduleStatus.RUNNING,
-            )
-        ]
-    ),
-)
+defs = ticking()
