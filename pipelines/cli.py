@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         "--chunk", type=_days, default=31, metavar="DAYS", help="dates of one run at most; default: 31"
     )
     backfill.add_argument("--again", action="store_true", help="compute dates anew that were computed")
-    backfill.set_defaults(command=_backfill)
+    backfill.set_defaults(command=_backfill, date=None)
     scrub = commands.add_parser(
         "scrub",
         parents=[profile],

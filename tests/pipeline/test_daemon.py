@@ -1,18 +1,18 @@
 """The daemon really ticks: a scheduled run and a run for files that have arrived, from end to end."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from data_home import Home
+from processes import server
 from small_shop import END
 
 from pipelines.feeds.arrivals import QUIET
@@ -47,47 +47,12 @@ def late_file(home: Home) -> Iterator[Path]:
     late.unlink()
 
 
-@contextmanager
-def daemon(home: Home, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`dagster-daemon run`, in a process group of its own; nothing of it is left afterwards."""
+def daemon(home: Home, log: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """`dagster-daemon run` for the home, with a schedule of every minute."""
     location = ["-f", str(Path(__file__).with_name("ticking.py")), "-d", str(PROJECT_DIR)]
-    environment = {
-        **os.environ,
-        **home.environment,
-        "DAGSTER_HOME": str(home.settings.dagster_home),
-        "PYTHONPATH": f"{PROJECT_DIR}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-    }
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dagster._daemon", "run", *location],
-            cwd=PROJECT_DIR,
-            env=environment,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(timeout=60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            _end_group(process.pid)
-
-
-def _end_group(group: int) -> None:
-    """What the daemon has left running: its code server ends by itself a little later."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.2)
-    os.killpg(group, signal.SIGKILL)
+    path = f"{PROJECT_DIR}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    environment = home.environment | {"DAGSTER_HOME": str(home.settings.dagster_home), "PYTHONPATH": path}
+    return server([sys.executable, "-m", "dagster._daemon", "run", *location], environment, log)
 
 
 def until(process: subprocess.Popen[bytes], log: Path, found: Callable[[], Any]) -> Any:
