@@ -18,12 +18,14 @@ from dagster import (
     DefaultSensorStatus,
     Definitions,
     Failure,
+    JobDefinition,
     asset,
     asset_check,
     build_run_status_sensor_context,
     build_sensor_context,
     define_asset_job,
     in_process_executor,
+    job,
 )
 from dagster._core.definitions.freshness import CronFreshnessPolicy, FreshnessState, FreshnessStateChange
 from webhook_server import serving
@@ -74,10 +76,10 @@ def failed(instance: DagsterInstance, error: Exception | None, *, found: str | N
         jobs=[define_asset_job(DAILY_RECALL, AssetSelection.all(), partitions_def=DATES)],
         executor=in_process_executor,
     )
-    job = definitions.resolve_job_def(DAILY_RECALL)
+    failing = definitions.resolve_job_def(DAILY_RECALL)
     key = None if tags else "2024-01-02"
     config = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    return job.execute_in_process(
+    return failing.execute_in_process(
         instance=instance, partition_key=key, tags=tags, run_config=config, raise_on_error=False
     ).dagster_run
 
@@ -177,20 +179,18 @@ def test_a_command_tells_of_a_run_that_was_killed_before(instance, settings, mon
     run = instance.create_run_for_job(_nothing(), status=DagsterRunStatus.STARTED)
     boot, _, start = process_identity().split(":", 2)
     instance.add_run_tags(run.run_id, {PROCESS_TAG: f"{boot}:999999999:{start}"})
-    # The command then ends, because it would wait for the shop's files; what it found it has told by then.
+    # In place of the daemon, which would go on for ever; what was found is told before.
     monkeypatch.setattr("os.execv", lambda *_: None)
     assert main(["daemon"]) == 0
 
     (notice,) = journal(settings).notices()
     assert notice["run_id"] == run.run_id
-    assert "its process (pid 999999999) is gone" in notice["error"]
+    assert "is gone without an end of the run; it was killed or crashed" in notice["error"]
     assert notice["what_to_do"].startswith("Its process was killed or the machine restarted")
     assert mark_dead_runs(instance, print) == []
 
 
-def _nothing():
-    from dagster import job  # noqa: PLC0415
-
+def _nothing() -> JobDefinition:
     @job(name=DAILY_RECALL)
     def nothing() -> None:
         """No steps: its record is what counts."""

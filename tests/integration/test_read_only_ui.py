@@ -20,15 +20,16 @@ pytestmark = pytest.mark.xdist_group("processes")
 
 DEADLINE_SECONDS = 300
 REPOSITORIES = """
-query { repositoriesOrError { ... on RepositoryConnection { nodes {
-    name location { name } jobs { name } permissions { permission value }
-} } } }
+query {
+  permissions { permission value }
+  repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } jobs { name } } } }
+}
 """
 LAUNCH = """
 mutation($params: ExecutionParams!) { launchRun(executionParams: $params) { __typename } }
 """
-STOP_SCHEDULE = """
-mutation($id: String!) { stopRunningSchedule(id: $id) { __typename } }
+START_SCHEDULE = """
+mutation($selector: ScheduleSelector!) { startSchedule(scheduleSelector: $selector) { __typename } }
 """
 
 
@@ -62,15 +63,18 @@ def ask(port: int, query: str, **variables: Any) -> Any:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql", data=body, headers={"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        return json.loads(answer.read())["data"]
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return json.loads(answer.read())["data"]
+    except urllib.error.HTTPError as error:
+        raise AssertionError(error.read().decode()) from error
 
 
 def test_everything_is_shown_and_a_launch_is_refused(port: int, home: Path) -> None:
-    (repository,) = ask(port, REPOSITORIES)["repositoriesOrError"]["nodes"]
+    shown = ask(port, REPOSITORIES)
+    (repository,) = shown["repositoriesOrError"]["nodes"]
     assert DAILY_RECALL in {job["name"] for job in repository["jobs"]}
-    allowed = {each["permission"] for each in repository["permissions"] if each["value"]}
-    assert allowed == set()
+    assert [each["permission"] for each in shown["permissions"] if each["value"]] == []
 
     launched = ask(
         port,
@@ -87,8 +91,13 @@ def test_everything_is_shown_and_a_launch_is_refused(port: int, home: Path) -> N
     )
 
     assert launched == {"launchRun": {"__typename": "UnauthorizedError"}}
-    stopped = ask(port, STOP_SCHEDULE, id="anything")
-    assert stopped == {"stopRunningSchedule": {"__typename": "UnauthorizedError"}}
+    schedule = {
+        "repositoryLocationName": repository["location"]["name"],
+        "repositoryName": repository["name"],
+        "scheduleName": f"{DAILY_RECALL}_schedule",
+    }
+    started = ask(port, START_SCHEDULE, selector=schedule)
+    assert started == {"startSchedule": {"__typename": "UnauthorizedError"}}
     with DagsterInstance.from_config(str(home / "dagster_home")) as instance:
         assert instance.get_runs_count() == 0
 

@@ -107,8 +107,8 @@ def test_a_backfill_that_fails_says_how_to_go_on(home, command):
 
     assert status == 1
     assert said.splitlines()[-1] == (
-        "winback: run 1 of 2 failed; 0 of 3 dates are done. Mend what it names; the same command then goes on "
-        "from here"
+        "winback: run 1 of 2 failed; 0 of 3 dates are done. Mend what it names; the same command then goes "
+        "on from here"
     )
 
 

@@ -102,7 +102,7 @@ def test_a_file_that_is_just_written_is_waited_for(look, late_file) -> None:
     assert asked(look()) == [(DAILY_RECALL, str(END))]
 
 
-@pytest.mark.parametrize("status", [DagsterRunStatus.QUEUED, DagsterRunStatus.STARTED])
+@pytest.mark.parametrize("status", [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED])
 def test_a_run_under_way_is_waited_for(look, late_file, instance, status) -> None:
     @job(name=KPI_REFRESH)
     def refresh() -> None:
