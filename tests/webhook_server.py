@@ -15,7 +15,8 @@ class Webhook:
     """A server with its answers: each is a status and a body, or what to do instead; the last one stays.
 
     Attributes:
-        answers: `(status, body)`, `"hang"`, `"drip"` (a byte now and then), `"cut"`, or where to redirect.
+        answers: `(status, body)`, `"slow"`, `"hang"`, `"drip"` (a byte now and then), `"cut"`, or an address
+            to redirect to.
         requests: path, headers and body of what came.
     """
 
@@ -39,9 +40,12 @@ def serving(*answers: Any) -> Iterator[Webhook]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            webhook.requests.append((self.path, dict(self.headers), json.loads(body)))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            webhook.requests.append((self.path, dict(self.headers), json.loads(body or b"null")))
             answer = webhook.answers.pop(0) if len(webhook.answers) > 1 else webhook.answers[0]
+            if answer == "slow":
+                time.sleep(3)
+                answer = (200, b"")
             if answer == "hang":
                 ended.wait(30)
             elif answer == "drip":
@@ -49,7 +53,7 @@ def serving(*answers: Any) -> Iterator[Webhook]:
             elif answer == "cut":
                 self.connection.close()
             elif isinstance(answer, str):
-                self.send_response(307)
+                self.send_response(302)
                 self.send_header("Location", answer)
                 self.end_headers()
             else:
