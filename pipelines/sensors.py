@@ -18,7 +18,6 @@ from dagster import (
     SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
-    SkipReason,
     run_failure_sensor,
     sensor,
 )
@@ -73,35 +72,41 @@ def landing(
             f"{refresh.name}. What arrives before the daily run's hour waits for that run."
         ),
     )
-    def landing_sensor(context: SensorEvaluationContext) -> SensorResult | SkipReason:
+    def landing_sensor(context: SensorEvaluationContext) -> SensorResult:
+        now, watch = _now(), arrivals.Watch.from_json(context.cursor)
         seen = arrivals.look(settings.profile.feeds, settings.home)
-        # The cursor is a look that left nothing to do: as long as nothing changes, the lake is not asked.
-        if seen.digest == context.cursor:
-            return SkipReason("nothing has arrived since the last look")
+        # As long as nothing changes, the lake is not asked.
+        if seen.digest == watch.done:
+            return _skip("nothing has arrived since the last look", watch)
         waiting = arrivals.not_taken_in(seen, lake)
         if not waiting:
-            return SensorResult(skip_reason="everything is taken in", cursor=seen.digest)
-        now = datetime.now(UTC)
-        ready = arrivals.settled(waiting, now)
+            return _skip("everything is taken in", arrivals.Watch(done=seen.digest))
+        watch = watch.seeing(waiting, now)
+        ready = arrivals.settled(waiting, watch, now)
         if ready is None:
-            return SkipReason(f"files are still arriving: {one_line(waiting.labels)}")
+            return _skip(f"files are arriving: {one_line(waiting.labels)}", watch)
         if running := _unfinished(context.instance):
-            return SkipReason(f"{running} is under way; whatever it does not take in comes after it")
+            return _skip(f"{running} is under way; whatever it does not take in comes after it", watch)
         request = _request(daily, refresh, settings.profile, history, now)
         if request is None:
-            return SkipReason(f"the daily run is to take in: {one_line(ready.labels)}")
-        # Only if all is ready: what is still being written must be looked at again.
+            return _skip(f"the daily run is to take in: {one_line(ready.labels)}", watch)
+        # What is still being written is looked at again.
         is_all = ready.digest == waiting.digest
-        return SensorResult(
-            run_requests=[
-                request.with_replaced_attrs(
-                    run_key=f"{request.job_name}-{ready.digest}", tags={ARRIVAL_TAG: ready.digest}
-                )
-            ],
-            cursor=seen.digest if is_all else context.cursor,
+        done = arrivals.Watch(done=seen.digest if is_all else watch.done)
+        asked = request.with_replaced_attrs(
+            run_key=f"{request.job_name}-{ready.digest}", tags={ARRIVAL_TAG: ready.digest}
         )
+        return SensorResult(run_requests=[asked], cursor=done.to_json())
 
     return landing_sensor
+
+
+def _skip(why: str, watch: arrivals.Watch) -> SensorResult:
+    return SensorResult(skip_reason=why, cursor=watch.to_json())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _request(

@@ -4,10 +4,12 @@ A file that was touched without a change looks as if it had arrived; taking it i
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from pipelines.feeds.binding import FeedBinding
 from pipelines.feeds.lake import Lake
@@ -15,7 +17,7 @@ from pipelines.feeds.source_settings import FileSource
 from pipelines.feeds.sources import SeenFile, seen_files
 
 QUIET = timedelta(seconds=60)
-"""A file that was written in the last so long may have more to come, and so may its folder."""
+"""When a file was written or came in within so long, more may be to come."""
 PATIENCE = timedelta(minutes=15)
 """Whoever writes a file a minute is not waited for longer than this."""
 
@@ -95,22 +97,65 @@ def _is_known(file: SeenFile, taken: tuple[int, datetime | None] | None) -> bool
     return file.size_bytes == taken[0] and file.modified_ns <= _nanoseconds(taken[1])
 
 
-def settled(waiting: Arrivals, now: datetime, quiet: timedelta = QUIET) -> Arrivals | None:
+@dataclass(frozen=True)
+class Watch:
+    """What earlier looks have left to know. A file's own time does not tell when it arrived: copies keep it.
+
+    Attributes:
+        done: the digest of a look after which nothing was to do.
+        waiting: the digest of what was waiting at the last look.
+        changed: since when exactly that is waiting.
+        since: since when anything is waiting.
+    """
+
+    done: str | None = None
+    waiting: str | None = None
+    changed: datetime | None = None
+    since: datetime | None = None
+
+    @classmethod
+    def from_json(cls, text: str | None) -> Self:
+        """What `to_json` wrote; of any other text, nothing is known."""
+        try:
+            values = json.loads(text or "{}")
+            times = {
+                name: datetime.fromisoformat(values[name]) for name in ("changed", "since") if name in values
+            }
+            return cls(done=values.get("done"), waiting=values.get("waiting"), **times)
+        except (ValueError, TypeError, AttributeError):
+            return cls()
+
+    def to_json(self) -> str:
+        """The watch as a JSON object."""
+        values = {name: value for name, value in vars(self).items() if value is not None}
+        return json.dumps({n: v.isoformat() if isinstance(v, datetime) else v for n, v in values.items()})
+
+    def seeing(self, waiting: Arrivals, now: datetime) -> "Watch":
+        """The watch after a look at which this was waiting."""
+        is_same = waiting.digest == self.waiting
+        return replace(
+            self,
+            waiting=waiting.digest,
+            changed=self.changed if is_same else now,
+            since=self.since or now,
+        )
+
+
+def settled(waiting: Arrivals, watch: Watch, now: datetime) -> Arrivals | None:
     """Those that nobody is writing any more; None while a batch is still coming in.
 
     Args:
         waiting: files that are not taken in.
+        watch: since when they are waiting.
         now: aware.
-        quiet: for how long nothing must have been written.
     """
-    old = {
-        role: [file for file in files if _age(file, now) >= quiet] for role, files in waiting.files.items()
-    }
-    calm = Arrivals(old)
-    if len(calm.labels) == len(waiting.labels):
-        return waiting
-    longest = max((_age(file, now) for files in old.values() for file in files), default=timedelta())
-    return calm if longest > max(PATIENCE, quiet) else None
+    calm = Arrivals(
+        {role: [file for file in files if _age(file, now) >= QUIET] for role, files in waiting.files.items()}
+    )
+    if now - (watch.since or now) >= PATIENCE:
+        return calm or None
+    is_calm = calm.labels == waiting.labels and now - (watch.changed or now) >= QUIET
+    return waiting if is_calm else None
 
 
 def _age(file: SeenFile, now: datetime) -> timedelta:

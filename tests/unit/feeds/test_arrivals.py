@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from feed_shop import MAPPING, Shop
 
-from pipelines.feeds.arrivals import PATIENCE, QUIET, Arrivals, look, not_taken_in, settled
+from pipelines.feeds.arrivals import PATIENCE, QUIET, Arrivals, Watch, look, not_taken_in, settled
 from pipelines.feeds.binding import FeedBinding
 
 NOW = datetime(2030, 6, 1, 12, 0, tzinfo=UTC)
@@ -102,24 +102,49 @@ def test_a_joined_file_is_as_old_as_the_rows_that_it_was_joined_to(shop: Shop) -
     assert not_taken_in(seen(shop, "in/*.csv", rates="rates.csv"), shop.lake).labels == ["rates.csv"]
 
 
+LONG_AGO = timedelta(days=3)
+SECOND = timedelta(seconds=1)
+
+
 @pytest.mark.parametrize(
-    ("ages", "ready"),
+    ("ages", "changed", "since", "ready"),
     [
-        ([QUIET], ["0.csv"]),
-        ([QUIET - timedelta(seconds=1)], None),
-        # A clock that is ahead.
-        ([-timedelta(seconds=5)], None),
-        ([-timedelta(days=1)], ["0.csv"]),
-        # The batch may not be complete.
-        ([timedelta(minutes=5), timedelta(seconds=5)], None),
+        ([QUIET], QUIET, QUIET, ["0.csv"]),
+        ([QUIET - SECOND], QUIET, QUIET, None),
+        # A copy that kept its time has arrived a moment ago, and another one may follow.
+        ([LONG_AGO], QUIET - SECOND, QUIET, None),
+        ([LONG_AGO], timedelta(), timedelta(), None),
+        # A writer whose clock is ahead.
+        ([-timedelta(seconds=5)], QUIET, QUIET, None),
+        ([-timedelta(days=1)], QUIET, QUIET, ["0.csv"]),
         # Who writes all the time is not waited for.
-        ([PATIENCE + timedelta(seconds=1), timedelta(seconds=5)], ["0.csv"]),
+        ([LONG_AGO, timedelta(seconds=5)], timedelta(), PATIENCE - SECOND, None),
+        ([LONG_AGO, timedelta(seconds=5)], timedelta(), PATIENCE, ["0.csv"]),
+        ([timedelta(seconds=5)], timedelta(), PATIENCE, None),
     ],
 )
-def test_a_batch_is_ready_when_nobody_writes_any_more(shop: Shop, ages, ready) -> None:
+def test_a_batch_is_ready_when_nothing_comes_any_more(shop: Shop, ages, changed, since, ready) -> None:
     for number, each in enumerate(ages):
         age(shop.write(f"{number}.csv", ROWS), each, NOW)
 
-    found = settled(seen(shop, "*.csv"), NOW)
+    found = settled(seen(shop, "*.csv"), Watch(changed=NOW - changed, since=NOW - since), NOW)
 
     assert (found and found.labels) == ready
+
+
+def test_a_watch_goes_on_from_look_to_look(shop: Shop) -> None:
+    shop.write("a.csv", ROWS)
+    one = seen(shop, "*.csv")
+    shop.write("b.csv", ROWS)
+    two = seen(shop, "*.csv")
+    later = NOW + timedelta(minutes=1)
+
+    first = Watch.from_json(None).seeing(one, NOW)
+    assert (first.changed, first.since) == (NOW, NOW)
+    again = Watch.from_json(first.to_json())
+    assert again == first
+    assert again.seeing(one, later) == first
+    grown = again.seeing(two, later)
+    assert (grown.changed, grown.since) == (later, NOW)
+    for damaged in ("", "{", "[]", '"x"', '{"since": 3}', "0123456789abcdef"):
+        assert Watch.from_json(damaged) == Watch()
