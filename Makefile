@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run rebuild scrub refresh ui test chromium drill fuzz bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format requirements clean
+.PHONY: help run backfill rebuild scrub refresh ui test chromium drill fuzz bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -21,6 +21,9 @@ help: ## show this list
 
 run: .venv/run ## run daily_recall (PROFILE=, DATE= or FROM= and TO=, CUSTOMERS= of the demo shop)
 	@$(BIN)/winback run $(DATES)
+
+backfill: .venv/run ## compute past dates in consecutive runs; nothing is sent (FROM=, TO=, CHUNK=31)
+	@$(BIN)/winback backfill $(DATES) $(if $(CHUNK),--chunk $(CHUNK))
 
 rebuild: .venv/run ## make the warehouse and the published copy anew from the lake
 	@$(BIN)/winback rebuild
@@ -31,8 +34,8 @@ scrub: .venv/run ## write whom to take off the lists that went out: who has boug
 refresh: .venv/run ## measure anew what the contacts have brought by now
 	@$(BIN)/winback refresh
 
-ui: .venv/run ## open the Dagster UI on loopback (PORT=3000)
-	@$(BIN)/winback ui $(if $(PORT),--port $(PORT))
+ui: .venv/run ## open the Dagster UI on loopback (PORT=3000; READ_ONLY=1 to look at only)
+	@$(BIN)/winback ui $(if $(PORT),--port $(PORT)) $(if $(READ_ONLY),--read-only)
 
 test: .venv/dev chromium lint ## lint, then run all tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
@@ -82,7 +85,7 @@ format: .venv/dev ## mend what can be mended of style
 	@$(BIN)/sqlfluff fix -p 0 --disable-progress-bar dbt_project/models dbt_project/tests
 
 requirements: ## compile the pinned requirements anew (needs uv)
-	@for set in run: dev:--extra=dev; do \
+	@for set in run: dev:--extra=dev production:--extra=production; do \
 		UV_CUSTOM_COMPILE_COMMAND="make requirements" uv pip compile -q --upgrade --universal \
 			--python-version 3.11 --generate-hashes --no-strip-extras --extra=samples $${set#*:} \
 			pyproject.toml requirements/build.in -o requirements/$${set%%:*}.txt; \

@@ -1,4 +1,4 @@
-"""Assembles the code location: assets, gates, jobs, schedules and resources for one profile and data home."""
+"""Assembles the code location of a profile and data home: assets, gates, jobs and what launches them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dagster import (
     mem_io_manager,
 )
 
-from pipelines import schedules
+from pipelines import schedules, sensors
 from pipelines.assets.audiences import (
     AUDIENCES,
     BEFORE_AUDIENCES,
@@ -33,10 +33,12 @@ from pipelines.assets.identity import build_forms, build_identity
 from pipelines.assets.privacy import ERASURE, ERASURE_SEARCH, build_erasure, build_erasure_search
 from pipelines.assets.publish import PUBLISHED, build_publish
 from pipelines.assets.report import REPORT, build_report
+from pipelines.assets.run_summary import build_run_summary
 from pipelines.checks.gates import build_gate
 from pipelines.checks.stages import Stage
 from pipelines.checks.suites import load_suites
 from pipelines.feeds.contract import load_contracts
+from pipelines.freshness import freshness_policy, with_freshness
 from pipelines.jobs import daily_recall, erase, kpi_refresh, scrub
 from pipelines.partitions import as_of_dates
 from pipelines.progress import stage_lines
@@ -72,26 +74,38 @@ def build_definitions(
     daily_job, scrub_job = daily_recall(dates, [SCRUB, ERASURE, ERASURE_SEARCH]), scrub(SCRUB)
     refresh_job = kpi_refresh(dates, [PUBLISHED, REPORT])
     erase_job = erase(dates, [ERASURE, ERASURE_SEARCH], [PUBLISHED, REPORT])
+    freshness = freshness_policy(settings.profile)
+    watched = {AUDIENCES, PUBLISHED, REPORT, *(raw_key(feed) for feed in settings.profile.feeds)}
     return Definitions(
-        assets=[
-            build_erasure(settings),
-            build_extract(settings, [ERASURE]),
-            build_forms(settings, gated[Stage.RAW]),
-            *dbt_assets.values(),
-            build_identity(settings, [tables["identity.account_fact"], tables["identity.identifier"]]),
-            build_dormancy_fit(settings, dates, gated[Stage.CORE]),
-            build_audiences(settings, dates, before_audiences),
-            build_scrub(settings, [key for stage in BEFORE_SCRUB for key in gated[stage]]),
-            build_publish(settings, manifest, dates, [*before_audiences, *gated[Stage.KPI], AUDIENCES]),
-            build_report(settings, dates, [PUBLISHED]),
-            build_erasure_search(settings, [PUBLISHED, REPORT]),
-        ],
+        assets=with_freshness(
+            [
+                build_erasure(settings),
+                build_extract(settings, [ERASURE]),
+                build_forms(settings, gated[Stage.RAW]),
+                *dbt_assets.values(),
+                build_identity(settings, [tables["identity.account_fact"], tables["identity.identifier"]]),
+                build_dormancy_fit(settings, dates, gated[Stage.CORE]),
+                build_audiences(settings, dates, before_audiences),
+                build_scrub(settings, [key for stage in BEFORE_SCRUB for key in gated[stage]]),
+                build_publish(settings, manifest, dates, [*before_audiences, *gated[Stage.KPI], AUDIENCES]),
+                build_report(settings, dates, [PUBLISHED]),
+                build_run_summary(dates),
+                build_erasure_search(settings, [PUBLISHED, REPORT]),
+            ],
+            freshness,
+            watched,
+        ),
         asset_checks=[build_gate(stage, tables) for stage in Stage],
         jobs=[daily_job, scrub_job, refresh_job, erase_job],
         schedules=[
             schedules.daily(daily_job, settings.profile),
             schedules.hourly_scrub(scrub_job, settings),
             schedules.hourly_kpi_refresh(refresh_job, settings),
+        ],
+        sensors=[
+            sensors.landing(daily_job, refresh_job, settings),
+            sensors.failure_notices(settings),
+            *([sensors.freshness_notices(settings, watched)] if freshness else []),
         ],
         resources={
             "warehouse": warehouse,

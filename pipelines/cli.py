@@ -17,15 +17,7 @@ from pipelines.feeds.errors import FeedError
 from pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from dagster import (
-        AssetKey,
-        DagsterEvent,
-        DagsterInstance,
-        Definitions,
-        ExecuteInProcessResult,
-        JobDefinition,
-    )
-    from dagster._utils.error import SerializableErrorInfo
+    from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult, JobDefinition
 
 
 class CommandError(Exception):
@@ -65,6 +57,20 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--from", dest="first", type=_date, metavar="YYYY-MM-DD", help="first date of a range")
     run.add_argument("--to", dest="last", type=_date, metavar="YYYY-MM-DD", help="last date of a range")
     run.set_defaults(command=_run)
+    backfill = commands.add_parser(
+        "backfill",
+        parents=[profile],
+        help="compute past dates, a part of them at a time",
+        description="Compute the dates of a range that were not computed yet, in consecutive runs. Nothing "
+        "is sent: all dates are simulated. After a failure the same command goes on where it ended.",
+    )
+    backfill.add_argument("--from", dest="first", type=_date, metavar="YYYY-MM-DD", required=True)
+    backfill.add_argument("--to", dest="last", type=_date, metavar="YYYY-MM-DD", required=True)
+    backfill.add_argument(
+        "--chunk", type=_days, default=31, metavar="DAYS", help="dates of one run at most; default: 31"
+    )
+    backfill.add_argument("--again", action="store_true", help="compute dates anew that were computed")
+    backfill.set_defaults(command=_backfill, date=None)
     scrub = commands.add_parser(
         "scrub",
         parents=[profile],
@@ -111,7 +117,17 @@ def _parser() -> argparse.ArgumentParser:
     reach.set_defaults(command=_policy_reach)
     ui = commands.add_parser("ui", parents=[profile], help="open the Dagster UI on loopback")
     ui.add_argument("--port", type=int, default=3000)
+    ui.add_argument(
+        "--read-only", action="store_true", help="for analysts: nothing can be launched or changed; no daemon"
+    )
     ui.set_defaults(command=_ui)
+    daemon = commands.add_parser(
+        "daemon",
+        parents=[profile],
+        help="run the daemon alone: schedules, sensors and the queue of runs",
+        description="Run Dagster's daemon for this data home in the foreground; `winback ui` has its own.",
+    )
+    daemon.set_defaults(command=_daemon)
     return parser
 
 
@@ -156,6 +172,12 @@ def _date(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is no date; accepted: YYYY-MM-DD") from error
 
 
+def _days(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days; accepted: 1 and more")
+    return int(text)
+
+
 def _run(settings: Settings, given: argparse.Namespace) -> int:
     dates = _dates(settings, given)
     start = time.monotonic()
@@ -164,6 +186,53 @@ def _run(settings: Settings, given: argparse.Namespace) -> int:
             return 1
     _print_summary(settings, dates, time.monotonic() - start)
     return 0
+
+
+def _backfill(settings: Settings, given: argparse.Namespace) -> int:
+    from pipelines.history import History  # noqa: PLC0415 - commands import what they need
+
+    wanted = _dates(settings, given)
+    done = set() if given.again else set(History(settings.lake_dir).dates())
+    parts = _chunks([day for day in wanted if day not in done], given.chunk)
+    todo = sum(map(len, parts))
+    print(
+        f"backfill of {settings.profile.name} for {wanted[0]} to {wanted[-1]}: {len(wanted)} dates, "
+        f"{len(wanted) - todo} of them computed before, {todo} to do in {len(parts)} runs",
+        flush=True,
+    )
+    start, finished = time.monotonic(), 0
+    with _Runner(settings) as runner:
+        for number, part in enumerate(parts, 1):
+            if not runner.run(part, simulated=True):
+                print(
+                    f"winback: run {number} of {len(parts)} failed; {finished} of {todo} dates are done. "
+                    "Mend what it names; the same command then goes on from here",
+                    file=sys.stderr,
+                )
+                return 1
+            finished += len(part)
+            passed = time.monotonic() - start
+            left = passed / finished * (todo - finished)
+            print(
+                f"backfill: {finished} of {todo} dates ({finished / todo:.0%}) in {_minutes(passed)}, "
+                f"about {_minutes(left)} to go",
+                flush=True,
+            )
+    if parts:
+        _print_summary(settings, parts[-1], time.monotonic() - start)
+    return 0
+
+
+def _minutes(seconds: float) -> str:
+    """A duration for people.
+
+    >>> _minutes(59), _minutes(3599), _minutes(7260)
+    ('59 s', '60 min', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes <= 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _scrub(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG001 - no options of its own
@@ -341,6 +410,8 @@ def _access(settings: Settings, given: argparse.Namespace) -> int:
             raise CommandError(str(error)) from error
     print(f"{sum(written.values()):,} rows of customer {customer} in {len(written)} files: {given.to}")
     return 0
+
+
 def _verify(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG001 - no options of its own
     import duckdb  # noqa: PLC0415 - commands import what they need
 
@@ -437,17 +508,41 @@ def _consecutive(dates: Sequence[date]) -> list[list[date]]:
     return parts
 
 
+def _chunks(dates: Sequence[date], size: int) -> list[list[date]]:
+    """Consecutive dates in parts of this many at most.
+
+    >>> days = [date(2017, 1, 1), date(2017, 1, 2), date(2017, 1, 3), date(2017, 1, 5)]
+    >>> [len(part) for part in _chunks(days, 2)]
+    [2, 1, 1]
+    """
+    return [part[n : n + size] for part in _consecutive(dates) for n in range(0, len(part), size)]
+
+
 def _ui(settings: Settings, given: argparse.Namespace) -> int:
     with _Runner(settings) as runner:
-        runner.prepare()
-    workspace = settings.project_dir / "workspace.yaml"
-    os.chdir(settings.project_dir)
-    print(f"Dagster UI of {settings.profile.name}: http://127.0.0.1:{given.port}", flush=True)
-    address = ["-h", "127.0.0.1", "-p", str(given.port)]
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), *address]
+        # Who only looks leaves the records of runs alone.
+        if not given.read_only:
+            runner.prepare()
+    what = "Dagster UI, to look at only," if given.read_only else "Dagster UI"
+    print(f"{what} of {settings.profile.name}: http://127.0.0.1:{given.port}", flush=True)
     # `dagster dev` recommends `dg dev`, which asks the network for newer versions of itself.
     os.environ["PYTHONWARNINGS"] = "ignore:Function `dev_command`"
-    os.execv(command[0], command)
+    module = ["dagster_webserver", "--read-only"] if given.read_only else ["dagster", "dev"]
+    return _become(settings, [*module, "-h", "127.0.0.1", "-p", str(given.port)])
+
+
+def _daemon(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG001 - no options of its own
+    with _Runner(settings) as runner:
+        runner.prepare()
+    print(f"Dagster daemon of {settings.profile.name}", flush=True)
+    return _become(settings, ["dagster._daemon", "run"])
+
+
+def _become(settings: Settings, module: Sequence[str]) -> int:
+    """Put a Dagster command for this code location in the place of this process."""
+    os.chdir(settings.project_dir)
+    workspace = settings.project_dir / "workspace.yaml"
+    os.execv(sys.executable, [sys.executable, "-m", *module, "-w", str(workspace)])
     return 0
 
 
@@ -480,7 +575,9 @@ class _Runner:
 
             with self._storage():
                 self._instance = open_instance(self._settings.dagster_home)
-                mark_dead_runs(self._instance, print)
+                dead = mark_dead_runs(self._instance, print)
+            if dead:
+                self._report(dead)
         return self._instance
 
     @contextmanager
@@ -494,12 +591,20 @@ class _Runner:
                 _with_remedy(f"Dagster cannot keep its events in {self._settings.dagster_home}: {error.orig}")
             ) from error
 
-    def run(self, dates: Sequence[date], *, rebuild: bool = False, publish: bool = True) -> bool:
+    def run(
+        self,
+        dates: Sequence[date],
+        *,
+        rebuild: bool = False,
+        simulated: bool = False,
+        publish: bool = True,
+    ) -> bool:
         """Run daily_recall for these consecutive dates; False when it failed.
 
         Args:
             dates: the as-of dates.
             rebuild: of the lake alone; nothing is sent.
+            simulated: of what has arrived, and nothing is sent either.
             publish: with the analysts' copy and the report.
         """
         from dagster._core.storage.tags import (  # noqa: PLC0415 - slow to import
@@ -507,12 +612,12 @@ class _Runner:
             ASSET_PARTITION_RANGE_START_TAG,
         )
 
-        from pipelines.assets.dbt import REBUILD_TAG  # noqa: PLC0415
+        from pipelines.assets.dbt import REBUILD_TAG, SIMULATED_TAG  # noqa: PLC0415
         from pipelines.assets.publish import PUBLISHED  # noqa: PLC0415
         from pipelines.assets.report import REPORT  # noqa: PLC0415
         from pipelines.jobs import DAILY_RECALL  # noqa: PLC0415
 
-        tags = {REBUILD_TAG: "true"} if rebuild else {}
+        tags = {REBUILD_TAG: "true"} if rebuild else {SIMULATED_TAG: "true"} if simulated else {}
         partition = dates[0].isoformat() if len(dates) == 1 else None
         if partition is None:
             tags |= {
@@ -581,25 +686,23 @@ class _Runner:
             )
         if not result.success:
             _print_failures(result)
+            self._report([result.run_id])
         return bool(result.success)
+
+    def _report(self, run_ids: Sequence[str]) -> None:
+        from pipelines.resources.notify import report_failures  # noqa: PLC0415 - slow to import
+
+        report_failures(self.prepare(), run_ids, self._settings, lambda line: print(line, file=sys.stderr))
 
 
 def _print_failures(result: ExecuteInProcessResult) -> None:
+    from pipelines.failures import causes  # noqa: PLC0415 - only a run that failed has some
+
     print(f"\nrun {result.run_id} failed:", file=sys.stderr)
-    failures = [event for event in result.all_events if event.is_step_failure]
-    for event in failures:
-        if not _is_gate_failure(event):
-            print(f"  {event.step_key}: {_with_remedy(_cause(event))}", file=sys.stderr)
-    # No step failed where a run did not get what its steps need, such as the warehouse.
-    for event in result.all_events:
-        if event.is_job_failure and not failures:
-            print(f"  {_with_remedy(_innermost(event.job_failure_data.error))}", file=sys.stderr)
-    for check in result.get_asset_check_evaluations():
-        if not check.passed and check.severity.value == "ERROR":
-            what = (
-                check.description or f"{check.asset_key.to_user_string()}: dbt test {check.check_name} failed"
-            )
-            print(f"  {what}", file=sys.stderr)
+    for cause in causes(result.all_events):
+        where = f"{cause.step}: " if cause.step and cause.kind != "gate" else ""
+        message = cause.message if cause.kind == "gate" else _with_remedy(cause.message)
+        print(f"  {where}{message}", file=sys.stderr)
 
 
 def _with_remedy(message: str) -> str:
@@ -607,26 +710,6 @@ def _with_remedy(message: str) -> str:
 
     remedy = remedy_for(message)
     return message if remedy is None else f"{message}\n  {remedy}"
-
-
-def _is_gate_failure(event: DagsterEvent) -> bool:
-    """Dagster's word that a blocking check failed; the check itself says what and why."""
-    error = event.step_failure_data.error
-    return error is not None and error.cls_name == "DagsterAssetCheckFailedError"
-
-
-def _cause(event: DagsterEvent) -> str:
-    """The innermost cause is what a person can act on; Dagster wraps it once or twice."""
-    data = event.step_failure_data
-    if data.user_failure_data is not None and data.user_failure_data.description:
-        return str(data.user_failure_data.description).strip()
-    return _innermost(data.error)
-
-
-def _innermost(error: SerializableErrorInfo | None) -> str:
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error is not None else "failed without a message"
 
 
 def _print_summary(settings: Settings, dates: Sequence[date], seconds: float) -> None:

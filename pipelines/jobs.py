@@ -12,6 +12,8 @@ SCRUB = "scrub"
 KPI_REFRESH = "kpi_refresh"
 KPI_REFRESH_TAG = "winback/kpi_refresh"
 """Run tag of a refresh: outcomes count until the run began, and not until the end of its date."""
+ARRIVAL_TAG = "winback/arrival"
+"""Run tag of what the landing sensor launches: the files that it was launched for."""
 
 ERASE = "erase"
 ERASURE_TAG = "winback/erasure"

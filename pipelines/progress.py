@@ -21,11 +21,17 @@ _FOR_THE_EVENT_LOG = re.compile(r"dbt |A dbt |\d+ of \d+ ")
 
 
 class StageLines(logging.Handler):
-    """Turns a run's log into lines for people; Dagster's event log keeps everything."""
+    """Turns a run's log into lines for people; Dagster's event log keeps everything.
 
-    def __init__(self) -> None:
+    Args:
+        steps: how many steps the run has; None if that is not known.
+    """
+
+    def __init__(self, steps: int | None = None) -> None:
         super().__init__(level=logging.DEBUG)
         self._started: dict[str, float] = {}
+        self._steps = steps
+        self._ended: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record, if a person wants to see it."""
@@ -52,14 +58,16 @@ class StageLines(logging.Handler):
         if kind not in _ENDS:
             return None
         seconds = time.monotonic() - self._started.get(step, time.monotonic())
-        return f"{_clock()}  {_name(step):<30} {_ENDS[kind]:<6} {seconds:6.1f} s"
+        self._ended.add(step)
+        share = "" if self._steps is None else f"  {len(self._ended):>2} of {self._steps}"
+        return f"{_clock()}  {_name(step):<30} {_ENDS[kind]:<6} {seconds:6.1f} s{share}"
 
 
 @logger(description="A line per stage with its time.")
-def stage_lines(init_context: InitLoggerContext) -> logging.Logger:  # noqa: ARG001 - Dagster's signature
+def stage_lines(init_context: InitLoggerContext) -> logging.Logger:
     """The logger of runs, in place of Dagster's console logger with its line per event."""
     lines = logging.Logger("winback", level=logging.DEBUG)
-    lines.addHandler(StageLines())
+    lines.addHandler(StageLines(len(init_context.job_def.nodes) if init_context.job_def else None))
     return lines
 
 

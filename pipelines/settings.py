@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import (
     AfterValidator,
     Field,
+    FilePath,
     PlainValidator,
     SecretStr,
     ValidationError,
@@ -37,6 +38,7 @@ from pipelines.feeds.sources import DEFAULT_SETTLE_SECONDS
 from pipelines.feeds.tombstones import Tombstones
 from pipelines.feeds.workspace import DEFAULT_MEMORY_LIMIT
 from pipelines.identity.placeholders import DEFAULT_PLACEHOLDER_EMAILS, DEFAULT_PLACEHOLDER_PHONES
+from pipelines.notices.channels import FORM_VARIABLE, Channel, channels_of
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 PROFILES_DIR = PROJECT_DIR / "data" / "profiles"
@@ -276,6 +278,7 @@ class Profile(StrictModel):
     identity: IdentitySettings = IdentitySettings()
     activation: ActivationSettings = Field(default=ActivationSettings(), validate_default=True)
     measurement: MeasurementSettings = MeasurementSettings()
+    notices: tuple[Channel, ...] = Field(default=(), description="webhooks that are told what has failed")
     generated: bool = Field(default=False, description="the demo shop: its files are made when absent")
     history_days: int = Field(default=35, ge=1, description="days for which daily snapshots are kept")
     file: Path = Field(exclude=True)
@@ -354,6 +357,12 @@ class Settings(StrictModel):
         default=False, description="the warehouse is made anew beside the one that it is to replace"
     )
 
+    dagster_yaml: FilePath | None = Field(
+        default=None, description="Dagster's settings for a data home that is made"
+    )
+    ui_url: WebAddress | None = Field(default=None, description="of the Dagster UI, for links in notices")
+    notices: tuple[Channel, ...] = Field(default=(), description="those of the profile and the environment")
+
     def for_rebuild(self) -> Settings:
         """These settings for a rebuild: its warehouse is another file, until it is done."""
         # No copy of the model: that would take the paths along that are worked out already.
@@ -408,6 +417,11 @@ class Settings(StrictModel):
     @cached_property
     def scratch_dir(self) -> Path:
         return self.home / "scratch"
+
+    @cached_property
+    def notices_file(self) -> Path:
+        """What has failed, a line each; see `pipelines.notices`."""
+        return self.home / "notices" / "notices.jsonl"
 
     @cached_property
     def instructions_file(self) -> Path:
@@ -479,16 +493,23 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     `WINBACK_THREADS` bound DuckDB, `WINBACK_EXTRACT_MEMORY_LIMIT` the DuckDB that takes sources in,
     `WINBACK_SETTLE_SECONDS` the time between two looks at a file that was just written,
     `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run; `WINBACK_PRIVATE_KEY` is the secret that else
-    lies in the lake; `WINBACK_CUSTOMERS` is the size of the demo shop. Without a data home the default
-    profile lives in `data/` and every other one in `data/shops/<name>/`, so that two shops never share
-    tables.
+    lies in the lake; `WINBACK_CUSTOMERS` is the size of the demo shop.
+    `WINBACK_DAGSTER_YAML` names Dagster's settings for a data home that is made.
+    `WINBACK_UI_URL` is the address of the UI, for links in notices; `WINBACK_NOTICE_URL` with
+    `WINBACK_NOTICE_FORM` and `WINBACK_NOTICE_SECRET` adds a webhook to those of the profile.
+    Without a data home the default profile lives in `data/` and every other one in `data/shops/<name>/`, so
+    that two shops never share tables.
 
     Raises:
         ConfigError: a variable or the profile is wrong.
     """
     env = dict(os.environ) if environment is None else environment
     profile = load_profile(env.get("WINBACK_PROFILE") or DEFAULT_PROFILE)
-    values: dict[str, Any] = {"profile": profile, "home": _home(env, profile)}
+    values: dict[str, Any] = {
+        "profile": profile,
+        "home": _home(env, profile),
+        "notices": _channels(profile, env),
+    }
     for key in (
         "memory_limit",
         "extract_memory_limit",
@@ -497,6 +518,8 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
         "lock_timeout_seconds",
         "private_key",
         "customers",
+        "dagster_yaml",
+        "ui_url",
     ):
         if given := env.get(f"WINBACK_{key.upper()}"):
             values[key] = given
@@ -512,6 +535,14 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
 
 def _shown(fault: Any) -> str:
     return "***" if fault["loc"][0] == "private_key" else repr(fault["input"])
+
+
+def _channels(profile: Profile, env: dict[str, str]) -> list[Channel]:
+    try:
+        return channels_of(profile.notices, env)
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
+        raise ConfigError(f"environment: {FORM_VARIABLE}={env.get(FORM_VARIABLE)!r}: {faults}") from error
 
 
 def _home(env: dict[str, str], profile: Profile) -> Path:

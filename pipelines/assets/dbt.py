@@ -37,6 +37,8 @@ from pipelines.settings import Profile, Settings
 REBUILD_TAG = "winback/rebuild"
 """Run tag of a rebuild: nothing is sent, whatever the date."""
 
+SIMULATED_TAG = "winback/simulated"
+"""Run tag of a backfill: nothing is sent either, and what has arrived is taken in."""
 
 INTERMEDIATES = {folder: f"fqn:winback.{folder}.{INTERMEDIATE}*" for folder in ("marts", "activation", "kpi")}
 """dbt selectors of the intermediates of dates: each run makes them for its own, and they are no assets."""
@@ -129,7 +131,7 @@ def build_dbt_assets(
             days,
             emitted,
             context.run_id,
-            rebuild=context.run.tags.get(REBUILD_TAG) == "true",
+            simulated="true" in (context.run.tags.get(REBUILD_TAG), context.run.tags.get(SIMULATED_TAG)),
             replayed_at=time(profile.calendar.run_hour) if profile.is_replayed(today) else None,
         )
         with warehouse.connect() as con:
@@ -174,7 +176,7 @@ def plan_decisions(
     emitted: Sequence[date],
     run_id: str,
     *,
-    rebuild: bool,
+    simulated: bool,
     replayed_at: time | None = None,
 ) -> list[control.DecisionDate]:
     """Which of a run's dates are frozen, which are simulated and which one is for real.
@@ -186,20 +188,20 @@ def plan_decisions(
         days: the run's dates.
         emitted: the dates that were sent.
         run_id: the run.
-        rebuild: nothing is for real.
+        simulated: nothing is for real.
         replayed_at: hour of the daily run, for a shop whose past is played again; the one date that is for
             real then sees what such a run would have seen on the next day. None: it sees all there is.
 
     >>> from datetime import date
     >>> eve, day = date(2017, 12, 30), date(2017, 12, 31)
-    >>> plan = plan_decisions([eve, day], [eve], "r1", rebuild=False)
+    >>> plan = plan_decisions([eve, day], [eve], "r1", simulated=False)
     >>> [(date.is_frozen, date.simulated) for date in plan]
     [(True, True), (False, False)]
     """
     newest_sent = max(emitted, default=date.min)
     plan = []
     for day in sorted(days):
-        for_real = not rebuild and day == max(days) and day > newest_sent
+        for_real = not simulated and day == max(days) and day > newest_sent
         plan.append(
             control.DecisionDate(
                 as_of_date=day,

@@ -24,7 +24,7 @@ from pipelines.checks import verdicts
 from pipelines.checks.stages import Stage
 from pipelines.feeds.contract import FeedContract, load_contracts
 from pipelines.feeds.erasing import expire_rows
-from pipelines.feeds.errors import FeedError
+from pipelines.feeds.errors import FeedError, SourceUnreachableError
 from pipelines.feeds.extract import extract_feed
 from pipelines.feeds.lake import Ingestion, Lake
 from pipelines.feeds.orphans import Orphans, count_orphans, store_orphans
@@ -32,6 +32,7 @@ from pipelines.feeds.raw import refresh_raw
 from pipelines.feeds.workspace import open_workspace, remove_leftovers
 from pipelines.resources.instance import prepare_home
 from pipelines.resources.warehouse import Warehouse
+from pipelines.retries import try_again
 from pipelines.settings import DEFAULT_CUSTOMERS, Settings
 
 
@@ -155,6 +156,8 @@ def _extract_one(
             oldest_event=profile.feeds[contract.feed].oldest_kept(profile.latest_event),
         )
     except FeedError as error:
+        if isinstance(error, SourceUnreachableError):
+            try_again(context, error)
         raise Failure(str(error)) from error
     for ingestion in extraction.ingestions:
         context.log.info(_line(ingestion))

@@ -27,6 +27,7 @@ from pipelines.jobs import ERASURE_TAG
 from pipelines.partitions import required_dates_of
 from pipelines.publication.publish import PublishedColumn, PublishedTable, publish
 from pipelines.resources.warehouse import Warehouse
+from pipelines.retries import passes, try_again
 from pipelines.settings import Settings
 
 PUBLISHED = AssetKey(["published", "winback_analytics"])
@@ -69,14 +70,19 @@ def build_publish(
             history.record(con, days)
             pruned = prune(con, snapshots(manifest), settings.profile.history_days, days)
             pruned |= prune(con, snapshots(manifest, keep="newest"), 1, [max(days)])
-            report = publish(
-                con,
-                settings.published_file,
-                [*tables, *QUALITY_TABLES],
-                dates=days,
-                full="true" in (context.run.tags.get(REBUILD_TAG), context.run.tags.get(ERASURE_TAG)),
-                allowed_dates=[*verdicts.passed_dates(con, DATED_STAGES), *_restored(con, history)],
-            )
+            try:
+                report = publish(
+                    con,
+                    settings.published_file,
+                    [*tables, *QUALITY_TABLES],
+                    dates=days,
+                    full="true" in (context.run.tags.get(REBUILD_TAG), context.run.tags.get(ERASURE_TAG)),
+                    allowed_dates=[*verdicts.passed_dates(con, DATED_STAGES), *_restored(con, history)],
+                )
+            except OSError as error:
+                if passes(error):
+                    try_again(context, error)
+                raise
         for table, old in pruned.items():
             context.log.info(f"{table}: {len(old)} dates let go, {old[0]} to {old[-1]}")
         context.log.info(f"published {report.rows:,} rows in {report.seconds:.1f} s: {report.target}")

@@ -115,8 +115,8 @@ def config_error(file: Path, error: ValidationError) -> ConfigError:
         message = finding["msg"].removeprefix("Value error, ")
         value = finding["input"]
         # A mapping's text would drown the message, which names the offending key already.
-        # A URL may hold a password.
-        secret = bool(finding["loc"]) and finding["loc"][-1] == "url"
+        # A URL may hold a password, and so may what was meant to be the name of a variable.
+        secret = bool(finding["loc"]) and finding["loc"][-1] in ("url", "secret")
         given = "" if secret or isinstance(value, Mapping | BaseModel) else f" (given: {_shown(value)})"
         lines.append(redacted(f"{file}: {key}: {message}{given}"))
     return ConfigError("\n".join(lines))

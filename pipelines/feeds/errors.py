@@ -17,6 +17,10 @@ class SourceNotFoundError(FeedError):
     """A source file, package or environment variable that a profile names is not there."""
 
 
+class SourceUnreachableError(SourceNotFoundError):
+    """A database does not answer, or its connection broke: the same may work a little later."""
+
+
 class SourceUnreadableError(FeedError):
     """A source file is there but cannot be read as what the profile says it is."""
 

@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -40,6 +41,21 @@ class SourceFile:
     path: Path
     content_sha256: str
     source_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """A file that is there, unread.
+
+    Attributes:
+        label: as in `SourceFile`.
+        size_bytes: its size.
+        modified_ns: its time of modification, in nanoseconds since 1970.
+    """
+
+    label: str
+    size_bytes: int
     modified_ns: int
 
 
@@ -111,6 +127,28 @@ def resolve_files(
         else:
             resolved.append(file)
     return resolved, list(waiting.values())
+
+
+def seen_files(source: FileSource, *, base_dir: Path) -> list[SeenFile]:
+    """The files of a source as a look at the folders shows them, without opening one.
+
+    Files of installed packages are left out, for they never arrive; so is what cannot be found and what has
+    a temporary name. Taking them in says what is wrong.
+
+    Args:
+        source: the configured source.
+        base_dir: the folder that relative paths start from.
+    """
+    found: dict[str, SeenFile] = {}
+    for configured in source.paths:
+        if configured.startswith(_PACKAGE):
+            continue
+        with suppress(SourceNotFoundError):
+            for path, label in _expand(configured, "", None, base_dir):
+                state = None if _is_temporary(path.name) else _state(path)
+                if state is not None:
+                    found.setdefault(label, SeenFile(label, *state))
+    return list(found.values())
 
 
 def is_unchanged(file: SourceFile) -> bool:

@@ -46,7 +46,7 @@ run_monitoring:
   # A day's run takes minutes; one of hours hangs.
   max_runtime_seconds: 21600
   poll_interval_seconds: 60
-# A failed gate fails again; extraction and publishing are safe to launch again by hand.
+# A failed gate fails again; a step that may go well a minute later tries again by itself.
 run_retries:
   enabled: false
 retention:
@@ -88,7 +88,9 @@ def prepare_home(settings: Settings) -> None:
     )
     for folder in private:
         _make(folder, 0o700)
-    _write_once(settings.dagster_home / "dagster.yaml", _DAGSTER_YAML)
+    given = settings.dagster_yaml
+    text = given.read_text(encoding="utf-8") if given else _DAGSTER_YAML
+    _write_once(settings.dagster_home / "dagster.yaml", text)
     _remove_old_runs(settings.scratch_dir / "dbt")
 
 

@@ -41,7 +41,7 @@ GROUPS = {
     "reports",
 }
 PARTITIONED = {"dormancy", "marts", "activation", "audiences", "kpi", "published", "reports"}
-PURE = ("feeds", "identity", "dormancy", "activation", "publication", "report")
+PURE = ("feeds", "identity", "dormancy", "activation", "notices", "publication", "report")
 # Each takes seconds to import, and only a step that works needs it.
 SLOW = (
     "great_expectations",

@@ -83,6 +83,38 @@ def test_a_wrong_profile_names_file_key_and_what_is_accepted(home, command, old,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--from", "2024-05-01"], "the following arguments are required: --to"),
+        (["--from", "2024-05-02", "--to", "2024-05-01"], "--to 2024-05-01 is before --from 2024-05-02"),
+        (["--from", "2024-05-01", "--to", "2024-07-01"], "accepted: 2024-01-01 to 2024-06-30"),
+        (
+            ["--from", "2024-05-01", "--to", "2024-05-02", "--chunk", "0"],
+            "argument --chunk: '0' is no number of days; accepted: 1 and more",
+        ),
+    ],
+)
+def test_a_wrong_backfill_says_what_is_accepted(home, command, arguments, message):
+    status, said = command("backfill", *arguments)
+
+    assert status == 2
+    assert message in said.splitlines()[-1]
+    assert not home.path.exists()
+
+
+def test_a_backfill_that_fails_says_how_to_go_on(home, command):
+    no_products(home)
+
+    status, said = command("backfill", "--from", "2024-05-01", "--to", "2024-05-03", "--chunk", "2")
+
+    assert status == 1
+    assert said.splitlines()[-1] == (
+        "winback: run 1 of 2 failed; 0 of 3 dates are done. Mend what it names; the same command then goes "
+        "on from here"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         (
             ["--profile", "nowhere"],
             f"profile 'nowhere' is neither a name in data/profiles/ ({', '.join(profile_names())}) "

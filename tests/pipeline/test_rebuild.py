@@ -64,9 +64,9 @@ def test_a_rebuild_sends_nothing(story: Story, rebuilt: Moment) -> None:
 
 def test_a_rebuild_does_not_send_what_was_never_sent() -> None:
     # As after a run that died between its marts and its audiences.
-    for day in plan_decisions([SATURDAY, SUNDAY], [SATURDAY], "a run", rebuild=True):
+    for day in plan_decisions([SATURDAY, SUNDAY], [SATURDAY], "a run", simulated=True):
         assert (day.simulated, day.run_id) == (True, None)
-    assert not plan_decisions([SATURDAY, SUNDAY], [SATURDAY], "a run", rebuild=False)[-1].simulated
+    assert not plan_decisions([SATURDAY, SUNDAY], [SATURDAY], "a run", simulated=False)[-1].simulated
 
 
 def test_a_rebuild_publishes_once_and_with_the_newest_dates(story: Story, tmp_path, monkeypatch) -> None:

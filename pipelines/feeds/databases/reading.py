@@ -14,7 +14,13 @@ import duckdb
 from pipelines.feeds.databases import mysql, postgres
 from pipelines.feeds.databases.address import Address
 from pipelines.feeds.databases.problem import Kind, Problem
-from pipelines.feeds.errors import ConfigError, SourceNotFoundError, SourceUnreadableError
+from pipelines.feeds.errors import (
+    ConfigError,
+    FeedError,
+    SourceNotFoundError,
+    SourceUnreachableError,
+    SourceUnreadableError,
+)
 from pipelines.feeds.source_settings import DatabaseSource, MySqlSource, PostgresSource
 from pipelines.feeds.sources import with_variables
 from pipelines.feeds.sql import identifier, path_literal
@@ -83,7 +89,9 @@ def read_database(
                 _log.warning("%s: %s; trying again in %g s", where, address.shown, seconds)
                 time.sleep(seconds)
                 continue
-            kind = SourceUnreadableError if problem.key == "statement_timeout" else SourceNotFoundError
+            kind: type[FeedError] = SourceUnreachableError if problem.is_transient else SourceNotFoundError
+            if problem.key == "statement_timeout":
+                kind = SourceUnreadableError
             tried = f" after {attempt + 1} attempts" if problem.is_transient else ""
             # Without the driver's own error, which nobody has cleaned of passwords.
             raise kind(
