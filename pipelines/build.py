@@ -27,6 +27,7 @@ from pipelines.assets.audiences import (
     build_scrub,
 )
 from pipelines.assets.dbt import build_dbt_assets
+from pipelines.assets.documented import documented, table_columns
 from pipelines.assets.dormancy import build_dormancy_fit
 from pipelines.assets.extract import build_extract, raw_key
 from pipelines.assets.identity import build_forms, build_identity
@@ -70,8 +71,11 @@ def build_definitions(
     warehouse = Warehouse.from_settings(settings)
     daily_job, scrub_job = daily_recall(dates, SCRUB), scrub(SCRUB)
     refresh_job = kpi_refresh(dates, [PUBLISHED, REPORT])
+    columns = table_columns(settings, manifest)
     return Definitions(
-        assets=[
+        assets=documented(
+            settings,
+            columns,
             build_extract(settings),
             build_forms(settings, gated[Stage.RAW]),
             *dbt_assets.values(),
@@ -81,7 +85,7 @@ def build_definitions(
             build_scrub(settings, [key for stage in BEFORE_SCRUB for key in gated[stage]]),
             build_publish(settings, manifest, dates, [*before_audiences, *gated[Stage.KPI], AUDIENCES]),
             build_report(settings, dates, [PUBLISHED]),
-        ],
+        ),
         asset_checks=[build_gate(stage, tables) for stage in Stage],
         jobs=[daily_job, scrub_job, refresh_job],
         schedules=[

@@ -338,6 +338,10 @@ class Settings(StrictModel):
         default=None, ge=100, le=5_000_000, description="of the demo shop; by default those it has, or 20,000"
     )
 
+    docs_url: str | None = Field(
+        default=None, pattern=r"^https?://\S+[^/\s]$", description="where docs/ is served"
+    )
+
     @cached_property
     def lake_dir(self) -> Path:
         return self.home / "lake"
@@ -432,7 +436,8 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     `WINBACK_PROFILE` names the profile, `WINBACK_DATA_DIR` the data home, `WINBACK_MEMORY_LIMIT` and
     `WINBACK_THREADS` bound DuckDB, `WINBACK_EXTRACT_MEMORY_LIMIT` the DuckDB that takes sources in,
     `WINBACK_SETTLE_SECONDS` the time between two looks at a file that was just written,
-    `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run; `WINBACK_CUSTOMERS` is the size of the demo shop.
+    `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run; `WINBACK_CUSTOMERS` is the size of the demo shop,
+    `WINBACK_DOCS_URL` the address below which the assets link to the documents, if they are served somewhere.
     Without a data home the default profile lives in `data/` and every other one in `data/shops/<name>/`, so
     that two shops never share tables.
 
@@ -449,6 +454,7 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
         "settle_seconds",
         "lock_timeout_seconds",
         "customers",
+        "docs_url",
     ):
         if given := env.get(f"WINBACK_{key.upper()}"):
             values[key] = given
