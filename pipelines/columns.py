@@ -1,8 +1,8 @@
 """What the columns of the warehouse mean and which columns they are made of.
 
 Lineage is read from the compiled SQL of the models, once, by `make dictionary`, and kept beside the project
-(`column_lineage.json`): a run that read it anew each day would pay seconds for what changes with the code alone.
-A test makes it again and compares.
+(`column_lineage.json`): a run that read it each day would pay seconds for what changes with the code alone. A
+test makes it again and compares.
 """
 
 from __future__ import annotations

@@ -37,13 +37,13 @@ _NOT_FITTED = {"model_version", "fitted_on", "fit_number", "backfilled", "theta"
 _HEAD = """\
 # Data dictionary
 
-The analysts' copy, `published/winback_analytics.duckdb` in the data home, table by table. `make dictionary` writes
-this page from the models; the same words stand in the file itself (`select * from duckdb_columns()`) and on the
-assets in the Dagster UI, there with the lineage of every table in between. How to
-connect and what to ask is in [analyst.md](analyst.md).
+The analysts' copy, `published/winback_analytics.duckdb` in the data home, table by table. `make dictionary`
+writes this page from the models; the same words stand in the file itself (`select * from duckdb_columns()`) and
+on the assets in the Dagster UI, there with the lineage of every table in between. How to connect and what to ask
+is in [analyst.md](analyst.md).
 
-No table holds clear personal data: names, addresses, phone numbers, birth dates, account names of platforms and free
-text stay in the private warehouse. `customer_id` is an id of ours.
+No table holds clear personal data: names, addresses, phone numbers, birth dates, account names of platforms and
+free text stay in the private warehouse. `customer_id` is an id of ours.
 
 Money is in the shop's currency, dates are days in its time zone.
 """
@@ -217,8 +217,8 @@ def _by_python() -> dict[str, dict[str, list[str]]]:
         },
         "identity.alias": {"alias_id": accounts, "customer_id": accounts, "merged_at": []},
         "identity.link": {
-            **dict.fromkeys(("account_a", "account_b"), [f"{fact}.account_id"]),
-            **dict.fromkeys(("rule", "kinds", "evidence", "is_applied"), [*person, *carried]),
+            **{name: [f"{fact}.account_id"] for name in ("account_a", "account_b")},
+            **{name: [*person, *carried] for name in ("rule", "kinds", "evidence", "is_applied")},
         },
         "identity.shared_identifier": {
             "kind": [f"{told}.kind"],

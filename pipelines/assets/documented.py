@@ -1,4 +1,4 @@
-"""What every asset shows of itself beside what its own module says: columns, their lineage, and where to read on."""
+"""What every asset shows beside what its own module says: columns, their lineage, and where to read on."""
 
 import json
 import warnings
@@ -112,7 +112,7 @@ def column_metadata(columns: Sequence[Column], types: Mapping[str, str]) -> dict
 
     Args:
         columns: of the table.
-        types: DuckDB types by column, of those that are there; of others it is not known before they are made.
+        types: DuckDB types by column, as far as they are known before the table is made.
     """
     metadata: dict[str, Any] = {
         "dagster/column_schema": TableSchema(

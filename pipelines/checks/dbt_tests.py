@@ -19,7 +19,7 @@ _COUNTS = {"n_records", "rows_with_key"}
 _CONFIG = re.compile(r"\{\{\s*config\(.*?\)\s*\}\}", re.DOTALL)
 
 
-def guards(test: Mapping[str, Any]) -> str:
+def guards(test: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one for each kind of test
     """One line: what a test of the manifest guards.
 
     >>> guards({"test_metadata": {"name": "unique", "kwargs": {"column_name": "customer_id"}}})

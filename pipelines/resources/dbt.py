@@ -153,7 +153,7 @@ def asset_manifest(manifest: Path, folders: Collection[str]) -> dict[str, Any]:
 
 
 def compiled_models(dbt_dir: Path) -> dict[str, str]:
-    """The SQL of every model as it would run, by unique id, without a warehouse. Models in Python are left out.
+    """The SQL of every model as it would run, by unique id, without a warehouse. Python models are left out.
 
     Args:
         dbt_dir: folder of `dbt_project.yml`.
@@ -526,7 +526,7 @@ def _with_table_metadata(
 
 
 def published_columns(node: Mapping[str, Any]) -> list[str]:
-    """The columns of a model that analysts get, who get nothing personal; none where they get no such table."""
+    """The columns of a model that analysts get, who get nothing personal; none where they don't get it."""
     if not node["config"].get("meta", {}).get("published"):
         return []
     return [
