@@ -37,13 +37,13 @@ _NOT_FITTED = {"model_version", "fitted_on", "fit_number", "backfilled", "theta"
 _HEAD = """\
 # Data dictionary
 
-The analysts' copy, `published/winback_analytics.duckdb` in the data home, table by table. `make dictionary`
-writes this page from the models; the same words stand in the file itself (`select * from duckdb_columns()`) and
-on the assets in the Dagster UI, there with the lineage of every table in between. How to connect and what to ask
-is in [analyst.md](analyst.md).
+The analysts' copy, `published/winback_analytics.duckdb` in the data home, table by table. `make
+dictionary` writes this page from the models; the same words stand in the file itself (`select * from
+duckdb_columns()`) and on the assets in the Dagster UI, there with the lineage of every table in between.
+How to connect and what to ask is in [analyst.md](analyst.md).
 
-No table holds clear personal data: names, addresses, phone numbers, birth dates, account names of platforms and
-free text stay in the private warehouse. `customer_id` is an id of ours.
+No table holds clear personal data: names, addresses, phone numbers, birth dates, account names of
+platforms and free text stay in the private warehouse. `customer_id` is an id of ours.
 
 Money is in the shop's currency, dates are days in its time zone.
 """

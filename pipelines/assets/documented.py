@@ -148,5 +148,4 @@ def _link(page: str, docs_url: str | None) -> MetadataValue:
 
 def _types(spec: AssetSpec) -> dict[str, str]:
     schema = spec.metadata.get("dagster/column_schema")
-    found = getattr(schema, "schema", schema)
-    return {} if found is None else {column.name: column.type for column in found.columns}
+    return {} if schema is None else {column.name: column.type for column in schema.columns}

@@ -28,7 +28,8 @@ def column_metadata(
     """
     types = con.execute(
         "select column_name, data_type from duckdb_columns() "
-        "where database_name = current_database() and schema_name = ? and table_name = ? order by column_index",
+        "where database_name = current_database() and schema_name = ? and table_name = ? "
+        "order by column_index",
         [schema, table],
     ).fetchall()
     meant = {column.name: column.description for column in _columns(defined)}
@@ -40,9 +41,8 @@ def column_metadata(
     lineage = defined.get("dagster/column_lineage")
     if lineage is not None:
         there = {name for name, _ in types}
-        deps = getattr(lineage, "column_lineage", lineage).deps_by_column
         metadata["dagster/column_lineage"] = TableColumnLineage(
-            {name: found for name, found in deps.items() if name in there}
+            {name: found for name, found in lineage.deps_by_column.items() if name in there}
         )
     return metadata
 
@@ -74,8 +74,7 @@ def preview(
 
 def _columns(defined: Mapping[str, Any]) -> Sequence[TableColumn]:
     schema = defined.get("dagster/column_schema")
-    found = getattr(schema, "schema", schema)
-    return () if found is None else found.columns
+    return () if schema is None else schema.columns
 
 
 def _plain(value: object) -> str | int | float | bool | None:

@@ -39,13 +39,23 @@ def main() -> None:
         ui = DagsterUi(address, chromium.new_page(viewport=WINDOW))
 
         ui.lineage()
+        # Twice as large without what stands beside it.
+        ui.page.get_by_text("Hide navigation", exact=True).click()
+        ui.page.get_by_placeholder("Jump to…").locator("xpath=following::button[1]").click()
+        ui.page.set_viewport_size({"width": 1280, "height": 480})
+        ui.lineage()
         _take(ui, "lineage")
+        ui.page.set_viewport_size(WINDOW)
         ui.asset("marts/customer_dormancy")
         _take(ui, "asset")
         ui.check("marts/customer_rfm", "gate")
         _take(ui, "checks")
         ui.chart("kpi/dormancy_overview")
         _take(ui, "chart")
+        newest = max(settings.reports_dir.glob("as_of=*/report.html"))
+        report = chromium.new_page(viewport=WINDOW)
+        report.goto(f"{newest.as_uri()}#en")
+        report.screenshot(path=IMAGES / "report.png")
         chromium.close()
 
 
