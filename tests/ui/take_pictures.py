@@ -11,7 +11,7 @@ from pathlib import Path
 
 from conftest import CHROMIUMS
 from dagster_ui import DagsterUi, served
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from pipelines.settings import PROJECT_DIR, load_settings
 
@@ -42,26 +42,27 @@ def main() -> None:
         ui.page.get_by_text("Hide navigation", exact=True).click()
         ui.page.set_viewport_size({"width": 1280, "height": 640})
         ui.lineage()
-        _take(ui, "lineage")
+        _take(ui.page, "lineage")
         ui.page.set_viewport_size(WINDOW)
         ui.asset("marts/customer_dormancy")
-        _take(ui, "asset")
+        _take(ui.page, "asset")
         ui.check("marts/customer_rfm", "gate")
-        _take(ui, "checks")
+        _take(ui.page, "checks")
         ui.chart("kpi/dormancy_overview")
-        _take(ui, "chart")
+        _take(ui.page, "chart")
+        # Its names in Chinese need a Chinese font on the machine, such as Debian's fonts-wqy-microhei.
         newest = max(settings.reports_dir.glob("as_of=*/report.html"))
         report = chromium.new_page(viewport=WINDOW)
         report.goto(f"{newest.as_uri()}#en")
-        report.screenshot(path=IMAGES / "report.png")
+        _take(report, "report")
         chromium.close()
 
 
-def _take(ui: DagsterUi, name: str) -> None:
+def _take(page: Page, name: str) -> None:
     # What is drawn moves into its place.
-    ui.page.wait_for_timeout(3000)
+    page.wait_for_timeout(3000)
     file = IMAGES / f"{name}.png"
-    ui.page.screenshot(path=file)
+    page.screenshot(path=file)
     if file.stat().st_size > LARGEST_BYTES:
         sys.exit(f"{file}: {file.stat().st_size:,} bytes; at most {LARGEST_BYTES:,}")
     print(f"written: {file}")
