@@ -32,7 +32,7 @@ from pipelines.activation.policy import checked_policy
 from pipelines.cli import _parser
 from pipelines.columns import LINEAGE_FILE, lineage_text
 from pipelines.dictionary import DICTIONARY, dictionary_text, project_lineage
-from pipelines.settings import PROJECT_DIR, load_settings
+from pipelines.settings import PROJECT_DIR, load_profile, load_settings
 
 # The demo shop's home is one worker's.
 pytestmark = pytest.mark.xdist_group("demo")
@@ -218,6 +218,17 @@ def test_other_blocks_are_what_they_say():
         except (subprocess.CalledProcessError, yaml.YAMLError, ValueError) as error:
             wrong.append(f"{block}: {getattr(error, 'stderr', error)}")
     assert wrong == []
+
+
+def test_the_profile_of_the_docs_is_one(tmp_path, monkeypatch):
+    """The example, with the feed from a database below it."""
+    page = PROJECT_DIR / "docs" / "data-engineer.md"
+    shop, database = [block.text for block in blocks("yaml") if block.page == page]
+    file = tmp_path / "corner_shop.yaml"
+    file.write_text(shop + database, encoding="utf-8")
+    monkeypatch.setenv("SHOP_DB_URL", "postgresql://reader:secret@localhost/shop")
+
+    assert set(load_profile(str(file)).feeds) == {"pos_sales", "ecommerce_orders"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT_DIR)))

@@ -1,4 +1,4 @@
-"""What a run leaves of each table in Dagster: columns as they are, lineage, row counts, some rows of nobody."""
+"""What a run leaves of each table in Dagster: columns as they are, lineage, row counts, rows of nobody."""
 
 import pytest
 from dagster import AssetKey
