@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run backfill rebuild scrub refresh ui test chromium drill fuzz bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format requirements clean
+.PHONY: help run backfill rebuild scrub refresh ui test chromium drill fuzz bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format dictionary pictures requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -83,6 +83,12 @@ format: .venv/dev ## mend what can be mended of style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/sqlfluff fix -p 0 --disable-progress-bar dbt_project/models dbt_project/tests
+
+dictionary: .venv/dev ## write the data dictionary and the lineage of the columns anew, after a change of a model
+	@$(BIN)/python -m pipelines.dictionary
+
+pictures: .venv/dev chromium ## take the pictures of the docs, from the UI of a data home in which dates were run
+	@$(BIN)/python tests/ui/take_pictures.py
 
 requirements: ## compile the pinned requirements anew (needs uv)
 	@for set in run: dev:--extra=dev production:--extra=production; do \

@@ -27,6 +27,7 @@ from pipelines.assets.audiences import (
     build_scrub,
 )
 from pipelines.assets.dbt import build_dbt_assets
+from pipelines.assets.documented import documented, table_columns
 from pipelines.assets.dormancy import build_dormancy_fit
 from pipelines.assets.extract import build_extract, raw_key
 from pipelines.assets.identity import build_forms, build_identity
@@ -76,9 +77,12 @@ def build_definitions(
     erase_job = erase(dates, [ERASURE, ERASURE_SEARCH], [PUBLISHED, REPORT])
     freshness = freshness_policy(settings.profile)
     watched = {AUDIENCES, PUBLISHED, REPORT, *(raw_key(feed) for feed in settings.profile.feeds)}
+    columns = table_columns(settings, manifest)
     return Definitions(
         assets=with_freshness(
-            [
+            documented(
+                settings,
+                columns,
                 build_erasure(settings),
                 build_extract(settings, [ERASURE]),
                 build_forms(settings, gated[Stage.RAW]),
@@ -91,7 +95,7 @@ def build_definitions(
                 build_report(settings, dates, [PUBLISHED]),
                 build_run_summary(dates),
                 build_erasure_search(settings, [PUBLISHED, REPORT]),
-            ],
+            ),
             freshness,
             watched,
         ),

@@ -360,6 +360,9 @@ class Settings(StrictModel):
     dagster_yaml: FilePath | None = Field(
         default=None, description="Dagster's settings for a data home that is made"
     )
+    docs_url: str | None = Field(
+        default=None, pattern=r"^https?://\S+[^/\s]$", description="where docs/ is served"
+    )
     ui_url: WebAddress | None = Field(default=None, description="of the Dagster UI, for links in notices")
     notices: tuple[Channel, ...] = Field(default=(), description="those of the profile and the environment")
 
@@ -497,6 +500,7 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     `WINBACK_DAGSTER_YAML` names Dagster's settings for a data home that is made.
     `WINBACK_UI_URL` is the address of the UI, for links in notices; `WINBACK_NOTICE_URL` with
     `WINBACK_NOTICE_FORM` and `WINBACK_NOTICE_SECRET` adds a webhook to those of the profile.
+    `WINBACK_DOCS_URL` is the address below which the assets link to the documents, if they are served.
     Without a data home the default profile lives in `data/` and every other one in `data/shops/<name>/`, so
     that two shops never share tables.
 
@@ -520,6 +524,7 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
         "customers",
         "dagster_yaml",
         "ui_url",
+        "docs_url",
     ):
         if given := env.get(f"WINBACK_{key.upper()}"):
             values[key] = given

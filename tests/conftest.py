@@ -1,8 +1,17 @@
-"""What all tests share: how a test says that something it needs is not there."""
+"""What all tests share: a shop of which a day was run, and how a test says that what it needs is missing."""
 
 import os
+import sys
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+
+# Where the shops and their homes are described.
+sys.path.insert(0, str(Path(__file__).parent / "pipeline"))
+
+from data_home import Home
+from small_shop import END, SmallShop, write_small_shop
 
 
 def absent(what: str) -> None:
@@ -20,3 +29,21 @@ def absent(what: str) -> None:
 def require_absent():
     """The function `absent`, for tests and fixtures in any folder."""
     return absent
+
+
+@pytest.fixture(scope="session")
+def small_shop(tmp_path_factory) -> SmallShop:
+    return write_small_shop(tmp_path_factory.mktemp("small_shop"))
+
+
+@pytest.fixture(scope="session")
+def _eve(small_shop, tmp_path_factory) -> Home:
+    home = Home(small_shop, tmp_path_factory.mktemp("eve") / "home")
+    assert home.run("--date", str(END - timedelta(days=1))) == 0
+    return home
+
+
+@pytest.fixture
+def eve(_eve, tmp_path) -> Home:
+    """A copy of a home in which the last date but one was run: the last one is still to be sent."""
+    return _eve.copy(tmp_path / "home")

@@ -1,4 +1,7 @@
-{{ config(meta={"dagster": {"ref": {"name": "recall_outcome"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "recall_outcome"}},
+    "remedy": "Look in int_touch_outcome for the event that has no event before it, such as an open without a delivery.",
+}) }}
 
 -- From step to step a funnel loses people. A purchase needs no click, so that it is held against the start alone.
 select *

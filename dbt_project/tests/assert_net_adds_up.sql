@@ -1,4 +1,7 @@
-{{ config(meta={"dagster": {"ref": {"name": "purchase_day"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "purchase_day"}},
+    "remedy": "Look at the money columns of int_sales_line for the line kind that purchase_day counts twice or leaves out.",
+}) }}
 
 -- Gross less discounts and returns is net, on every row.
 select *

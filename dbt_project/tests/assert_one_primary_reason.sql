@@ -1,4 +1,7 @@
-{{ config(meta={"dagster": {"ref": {"name": "dormancy_reason"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "dormancy_reason"}},
+    "remedy": "Compare int_dormancy_reason with the states in customer_dormancy for these customers.",
+}) }}
 
 -- On the dates that have reasons every sleeper has exactly one of rank 1, the one of customer_dormancy, and nobody
 -- who is awake has any.

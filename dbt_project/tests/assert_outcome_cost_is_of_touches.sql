@@ -1,4 +1,8 @@
-{{ config(meta={"dagster": {"ref": {"name": "recall_outcome"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "recall_outcome"}},
+    "remedy": "Look at the campaigns that differ in core.touch and int_touch_outcome for a touch that a join repeats or loses.",
+    "shown": ["contact_cost_1", "incentive_cost_1"],
+}) }}
 
 -- What contacts cost is the sum over the touches: each contact, and each incentive that was redeemed.
 with touched as (

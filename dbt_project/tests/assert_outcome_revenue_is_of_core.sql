@@ -1,4 +1,8 @@
-{{ config(meta={"dagster": {"ref": {"name": "recall_outcome"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "recall_outcome"}},
+    "remedy": "Look at int_attributed_order for an order that two touches claim, or that none does.",
+    "shown": ["what", "which", "core_revenue", "kpi_revenue"],
+}) }}
 
 -- The revenue of contacts is that of the orders that follow them, as core.order_line has it; orders of which
 -- something came back after the day up to which is measured are left out of the comparison by campaign.

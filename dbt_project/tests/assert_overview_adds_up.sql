@@ -1,4 +1,8 @@
-{{ config(meta={"dagster": {"ref": {"name": "dormancy_overview"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "dormancy_overview"}},
+    "remedy": "Look in dormancy_overview for a join that repeats customers, or a state that it leaves out.",
+    "shown": ["customers_1"],
+}) }}
 
 -- The overview counts every customer of customer_dormancy once.
 with overview as (

@@ -1,4 +1,8 @@
-{{ config(meta={"dagster": {"ref": {"name": "purchase_day"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "purchase_day"}},
+    "remedy": "Compare order_line and purchase_day by day; the first day that differs shows the line.",
+    "shown": ["by_line", "by_day"],
+}) }}
 
 -- The revenue of identified customers is the same by line and by day: no join multiplied or lost any.
 with lines as (

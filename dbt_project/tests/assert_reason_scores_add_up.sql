@@ -1,4 +1,8 @@
-{{ config(meta={"dagster": {"ref": {"name": "dormancy_reason"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "dormancy_reason"}},
+    "remedy": "Look at the rule in the seed reason_rule whose contribution is cut or counted twice.",
+    "shown": ["evidence_score"],
+}) }}
 
 -- A reason's score is the sum of the evidence that stands beside it, to the last digit, and is not above 1.
 with pieces as (

@@ -1,4 +1,8 @@
-{{ config(meta={"dagster": {"ref": {"name": "int_return_allocation"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "int_return_allocation"}},
+    "remedy": "Look at the returns of these lines; a repeated document brings units back twice.",
+    "shown": ["line_id", "allocated", "available"],
+}) }}
 
 -- A purchase line never gives back more than was bought, and a return never takes more than it brought.
 select

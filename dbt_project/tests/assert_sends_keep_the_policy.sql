@@ -1,4 +1,8 @@
-{{ config(meta={"dagster": {"ref": {"name": "recall_decision"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "recall_decision"}},
+    "remedy": "Send nothing of this date. Look at the customers' rows in recall_decision, and at contact_cap and channel in the policy.",
+    "shown": ["violation"],
+}) }}
 
 -- What is selected on the run's open dates keeps the caps around its day, goes out within the channel's hours, and
 -- promises nothing to whom a complaint is open. Ghosts are held to the same.

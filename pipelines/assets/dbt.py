@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, PartitionsDefinition
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster import (
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetsDefinition,
+    AssetSpec,
+    BackfillPolicy,
+    PartitionsDefinition,
+)
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
 from pipelines import control
 from pipelines.activation.emission import (
@@ -22,7 +29,7 @@ from pipelines.activation.emission import (
 from pipelines.activation.policy import check_policy_seeds
 from pipelines.activation.suppressions import SUPPRESSION_COLUMNS, SuppressionStore
 from pipelines.activation.units import write_contact_units
-from pipelines.checks import verdicts
+from pipelines.checks import dbt_tests, verdicts
 from pipelines.checks.stages import Stage
 from pipelines.dormancy.reason_rules import check_reason_seeds
 from pipelines.dormancy.store import KINDS, FitStore
@@ -58,6 +65,19 @@ class Translator(DagsterDbtTranslator):
         if dbt_resource_props["resource_type"] == "seed":
             return ["team:marketing"]
         return ["team:data-engineering"]
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """What the project says of it; the code is a click away, and would be loaded each time."""
+        return " ".join(dbt_resource_props["description"].split())
+
+    def get_asset_check_spec(
+        self, asset_spec: AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> AssetCheckSpec | None:
+        """The check of a dbt test, with what it guards."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        if spec is None or spec.description:
+            return spec
+        return spec._replace(description=dbt_tests.guards(manifest["nodes"][unique_id]))
 
 
 def build_dbt_assets(

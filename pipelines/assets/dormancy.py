@@ -20,6 +20,7 @@ from pipelines.dormancy.histories import Bounds
 from pipelines.dormancy.store import KINDS, FitStore
 from pipelines.dormancy.tuned_x import fit_date
 from pipelines.partitions import required_dates_of
+from pipelines.resources.table_metadata import column_metadata
 from pipelines.resources.warehouse import Warehouse
 from pipelines.settings import DormancySettings, Settings
 
@@ -65,6 +66,9 @@ def build_dormancy_fit(
                 store.save(made[-1])
             for kind in KINDS:
                 control.write_parquet_view(con, kind.view, store.files(kind), kind.columns)
+            defined = context.assets_def.metadata_by_key[DORMANCY_FIT]
+            columns = column_metadata(con, *DORMANCY_FIT.path, defined)
+            rows = con.execute(f"select count(*) from {'.'.join(DORMANCY_FIT.path)}").fetchone()
         for weekly in made:
             for fit in weekly.fits:
                 if fit.refused:
@@ -75,6 +79,8 @@ def build_dormancy_fit(
         context.log.info(f"dormancy: {len(needed)} fits needed, {len(made)} made")
         return MaterializeResult(
             metadata={
+                **columns,
+                "dagster/row_count": rows[0] if rows else 0,
                 "fits_in_lake": len(store.files(KINDS[0])),
                 "fits_made": len(made),
                 "fits": MetadataValue.md(_table(made)),

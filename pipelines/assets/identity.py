@@ -22,6 +22,7 @@ from pipelines.feeds.errors import ConfigError
 from pipelines.identity.instructions import current_instructions
 from pipelines.identity.ledger import Ledger
 from pipelines.identity.rules import IdentityRules
+from pipelines.resources.table_metadata import column_metadata
 from pipelines.resources.warehouse import Warehouse
 from pipelines.settings import Settings
 
@@ -79,6 +80,7 @@ def build_forms(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDefin
                         "dagster/row_count": rows[0],
                         "new_spellings": formed[table],
                         "without_a_form": rows[0] - rows[1],
+                        **_columns(context, con, table),
                     },
                 )
 
@@ -135,6 +137,7 @@ def build_identity(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDe
                     asset_key=AssetKey(["identity", table]),
                     metadata={
                         "dagster/row_count": rows,
+                        **_columns(context, con, table),
                         **(_account_metadata(con, resolution) if table == "account" else {}),
                         **({"rules": MetadataValue.md(_rules(con))} if table == "link" else {}),
                         **(
@@ -160,6 +163,11 @@ def _specs(tables: Mapping[str, str], upstream: Sequence[AssetKey], kinds: set[s
         )
         for table, text in tables.items()
     ]
+
+
+def _columns(context: AssetExecutionContext, con: duckdb.DuckDBPyConnection, table: str) -> dict[str, object]:
+    defined = context.assets_def.metadata_by_key[AssetKey(["identity", table])]
+    return column_metadata(con, "identity", table, defined)
 
 
 def _link_by_probability(

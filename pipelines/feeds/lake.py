@@ -195,8 +195,14 @@ class Lake:
         """Replaces the record of an ingestion, whose rows were rewritten or whose source was.
 
         Args:
-            ingestion: its record as it is now; feed and id are those of one that is there.
+            ingestion: its record as it is now, but for the hashes of its files; feed and id are those of one
+                that is there.
         """
+        ingestion = replace(
+            ingestion,
+            rows_sha256=_sha256(self.rows_file(ingestion)),
+            quarantine_sha256=_sha256(self.quarantine_file(ingestion)),
+        )
         record = self.folder(ingestion) / _RECORD
         temporary = record.with_suffix(".new")
         temporary.write_text(ingestion.to_json(), encoding="utf-8")

@@ -48,6 +48,15 @@ _ADDRESSES = ("consents", "campaign_members", "campaign_events", "survey_respons
 """Feeds whose column `address` holds addresses of any kind."""
 
 
+def spelling_columns(table: str) -> list[str]:
+    """The columns whose spellings a table of forms holds, as `raw.<feed>.<column>`."""
+    addresses = () if table == "name_form" else _ADDRESSES
+    return [
+        f"raw.{feed}.{column}"
+        for feed, column in (*_COLUMNS[table], *((feed, "address") for feed in addresses))
+    ]
+
+
 def ensure_form_tables(con: duckdb.DuckDBPyConnection) -> None:
     """Makes the tables, empty, where they are missing."""
     con.execute("create schema if not exists identity")

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -34,8 +35,6 @@ from dagster import (
     Failure,
     MetadataValue,
     Output,
-    TableColumn,
-    TableSchema,
 )
 from dagster_dbt import DagsterDbtTranslator
 from dagster_dbt.asset_utils import (
@@ -46,6 +45,8 @@ from dagster_dbt.asset_utils import (
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from pydantic import Field
 
+from pipelines.checks import dbt_tests
+from pipelines.resources.table_metadata import column_metadata, preview
 from pipelines.resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -149,6 +150,31 @@ def asset_manifest(manifest: Path, folders: Collection[str]) -> dict[str, Any]:
         for unique_id, parents in shown["parent_map"].items()
     }
     return shown
+
+
+def compiled_models(dbt_dir: Path) -> dict[str, str]:
+    """The SQL of every model as it would run, by unique id, without a warehouse. Python models are left out.
+
+    Args:
+        dbt_dir: folder of `dbt_project.yml`.
+
+    Raises:
+        DbtParseError: dbt cannot parse or compile the project.
+    """
+    from dbt.contracts.graph.manifest import Manifest  # noqa: PLC0415 - see _invoke
+
+    parsed = ensure_manifest(dbt_dir).with_name(PARSED)
+    manifest: Any = Manifest.from_msgpack(parsed.read_bytes())
+    manifest.build_flat_graph()
+    with tempfile.TemporaryDirectory() as folder:
+        nowhere = {"WINBACK_DBT_WAREHOUSE_FILE": str(Path(folder) / "winback.duckdb")}
+        arguments = ["compile", "--select", "resource_type:model", "--no-write-json", "--no-introspect"]
+        with _dbt_at_work, _environment(_PARSE_ENVIRONMENT | nowhere):
+            result = _invoke([*arguments, *_arguments(dbt_dir, Path(folder) / "target")], manifest)
+    if not result.success:
+        raise DbtParseError(f"dbt cannot compile {dbt_dir}: {result.exception}")
+    nodes = [each.node for each in _node_results(result)]
+    return {node.unique_id: node.compiled_code for node in nodes if node.language == "sql"}
 
 
 def _is_current(target: Path, fingerprint: str) -> bool:
@@ -281,6 +307,11 @@ class _Invocation:
         finally:
             self._stop()
 
+    def compiled(self, unique_id: str) -> str | None:
+        """The SQL that a node ran, once it has run."""
+        code: str | None = self._manifest.nodes[unique_id].compiled_code
+        return code
+
     @property
     def result(self) -> dbtRunnerResult:
         """dbt's own result; call after the last message."""
@@ -395,7 +426,11 @@ class Dbt(ConfigurableResource):  # type: ignore[type-arg]
                         continue
                     if isinstance(dagster_event, Output):
                         node = parameters.manifest["nodes"][message.event["data"]["node_info"]["unique_id"]]
-                        yield _with_table_metadata(dagster_event, connection, node, _dates(context))
+                        yield _with_table_metadata(dagster_event, context, connection, node)
+                    elif isinstance(dagster_event, AssetCheckResult) and not dagster_event.passed:
+                        yield _with_failing_rows(
+                            dagster_event, connection, parameters.manifest, invocation, message
+                        )
                     else:
                         yield dagster_event
         _raise_on_failure(invocation.result, target)
@@ -469,29 +504,69 @@ def _dates(context: AssetExecutionContext) -> Sequence[str]:
 
 def _with_table_metadata(
     output: Output[Any],
+    context: AssetExecutionContext,
     connection: duckdb.DuckDBPyConnection,
     node: Mapping[str, Any],
-    dates: Sequence[str],
 ) -> Output[Any]:
-    columns = connection.execute(
-        "select column_name, data_type from duckdb_columns() "
-        "where database_name = ? and schema_name = ? and table_name = ? order by column_index",
-        [node["database"], node["schema"], node["alias"]],
-    ).fetchall()
-    described = {name.lower(): column for name, column in node["columns"].items()}
-    schema = TableSchema(
-        columns=[
-            TableColumn(name, kind, description=described.get(name.lower(), {}).get("description"))
-            for name, kind in columns
-        ]
-    )
-    metadata: dict[str, Any] = {**output.metadata, "dagster/column_schema": schema}
+    defined = context.assets_def.metadata_by_key[context.asset_key_for_output(output.output_name)]
+    described = column_metadata(connection, node["schema"], node["alias"], defined)
+    metadata: dict[str, Any] = {**output.metadata, **described}
     if node["config"]["materialized"] in _TABLES:
         metadata["dagster/row_count"] = _count(connection, node["relation_name"])
         # With several partitions in one run the count of their sum would be shown for each of them.
-        if len(dates) == 1 and any(name == "as_of_date" for name, _ in columns):
+        dates, columns = _dates(context), described["dagster/column_schema"].columns
+        if len(dates) == 1 and any(column.name == "as_of_date" for column in columns):
             metadata["dagster/partition_row_count"] = _count(connection, node["relation_name"], dates[0])
+    if published := published_columns(node):
+        rows = preview(
+            connection, node["relation_name"], published, node["config"]["meta"].get("date_column")
+        )
+        metadata |= {} if rows is None else {"preview": rows}
     return output.with_metadata(metadata)
+
+
+def published_columns(node: Mapping[str, Any]) -> list[str]:
+    """The columns of a model that analysts get, who get nothing personal; none where they don't get it."""
+    if not node["config"].get("meta", {}).get("published"):
+        return []
+    return [
+        name
+        for name, column in node["columns"].items()
+        if column["config"].get("meta", {}).get("published", True)
+    ]
+
+
+def _with_failing_rows(
+    result: AssetCheckResult,
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Mapping[str, Any],
+    invocation: _Invocation,
+    message: _Message,
+) -> AssetCheckResult:
+    """The result of a failed test, with rows that fail it and what to do."""
+    unique_id = message.event["data"]["node_info"]["unique_id"]
+    test, remedy = manifest["nodes"][unique_id], dbt_tests.remedy(manifest["nodes"][unique_id])
+    metadata: dict[str, Any] = {**result.metadata, "what_to_do": remedy}
+    query = invocation.compiled(unique_id)
+    # Of the tables it reads: what analysts get, and the policy, which holds nobody's data.
+    open_columns = set(test["config"].get("meta", {}).get("shown", ()))
+    for parent in test["depends_on"]["nodes"]:
+        node = manifest["nodes"].get(parent)
+        if node is not None:
+            open_columns.update(
+                node["columns"] if node["resource_type"] == "seed" else published_columns(node)
+            )
+    if query is not None and str(message.event["data"]["status"]) == "fail":
+        rows = dbt_tests.failing_rows(connection, query, test, open_columns)
+        metadata["failing_rows"] = MetadataValue.json(rows)
+    return AssetCheckResult(
+        passed=result.passed,
+        asset_key=result.asset_key,
+        check_name=result.check_name,
+        severity=result.severity,
+        metadata=metadata,
+        description=f"{test['name']} failed: {dbt_tests.guards(test)} Remedy: {remedy}",
+    )
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str, date: str | None = None) -> int:

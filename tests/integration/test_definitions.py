@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from dagster import (
+    AssetKey,
     BackfillPolicy,
     DagsterInstance,
     DefaultScheduleStatus,
@@ -19,6 +20,7 @@ from dagster import (
 
 from pipelines.assets.audiences import day_of_looking
 from pipelines.build import build_definitions
+from pipelines.checks import dbt_tests
 from pipelines.checks.gates import CHECK_NAME
 from pipelines.checks.stages import Stage
 from pipelines.checks.suites import load_suites
@@ -55,6 +57,7 @@ SLOW = (
 RATIO = 1.5
 # In a group of dates, and of none itself: it looks at all that went out.
 UNDATED = "audiences/scrub"
+NO_TABLES = {"audiences/recall", "audiences/scrub", "published/winback_analytics", "reports/daily_report"}
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +87,85 @@ def test_every_asset_says_what_it_is_and_whose(nodes):
     assert not names(nodes, lambda node: not node.owners)
     assert not names(nodes, lambda node: not node.kinds)
     assert {node.group_name for node in nodes.values()} == GROUPS
+
+
+def _columns(node):
+    schema = node.metadata.get("dagster/column_schema")
+    return [] if schema is None else schema.columns
+
+
+def test_every_asset_says_where_to_read_on(nodes):
+    """A page that is there, and for a table the files that make and guard it, a click away."""
+    for node in nodes.values():
+        assert Path(node.metadata["docs"].value).is_file(), node.key
+        references = node.metadata["dagster/code_references"].code_references
+        assert references and all(Path(each.file_path).is_file() for each in references), node.key
+    [reference, model, suite] = (
+        nodes[AssetKey(["marts", "customer_rfm"])].metadata["dagster/code_references"].code_references
+    )
+    assert reference.label == "docs/data-dictionary.md"
+    assert model.file_path.endswith("dbt_project/models/marts/customer_rfm.sql")
+    assert suite.file_path.endswith("expectations/marts/customer_rfm.yaml")
+
+
+def test_a_page_that_is_served_is_a_link(environment):
+    definitions = build_definitions(
+        load_settings(environment | {"WINBACK_DOCS_URL": "https://example.org/docs"})
+    )
+    spec = definitions.resolve_asset_graph().get(AssetKey(["marts", "dormancy_reason"]))
+
+    assert spec.metadata["docs"].value == "https://example.org/docs/reasons.md"
+
+
+def test_every_table_describes_all_its_columns(nodes):
+    without = {key.to_user_string() for key, node in nodes.items() if not _columns(node)}
+    assert without == NO_TABLES
+    assert [
+        f"{key.to_user_string()}.{column.name}"
+        for key, node in nodes.items()
+        for column in _columns(node)
+        if not column.description
+    ] == []
+
+
+def test_every_table_that_is_made_of_others_says_which_columns_of_which(nodes):
+    without = {
+        key.to_user_string()
+        for key, node in nodes.items()
+        if node.group_name not in ("raw", "policy") and "dagster/column_lineage" not in node.metadata
+    }
+    assert without - NO_TABLES == {"marts/int_reported_date"}, "it has the run's own dates"
+    known = {(key, column.name) for key, node in nodes.items() for column in _columns(node)}
+    for key, node in nodes.items():
+        lineage = node.metadata.get("dagster/column_lineage")
+        for column, parents in (lineage.deps_by_column if lineage else {}).items():
+            assert (key, column) in known
+            assert {(each.asset_key, each.column_name) for each in parents} <= known, (key, column)
+
+
+def test_lineage_leads_through_tables_that_are_no_assets(nodes):
+    lineage = nodes[AssetKey(["marts", "customer_rfm"])].metadata["dagster/column_lineage"]
+
+    [monetary] = [each for each in lineage.deps_by_column["monetary"] if each.column_name == "net_amount"]
+    assert monetary.asset_key == AssetKey(["core", "int_revenue_day"])
+
+
+def test_every_check_says_in_one_line_what_it_guards(definitions):
+    checks = definitions.resolve_asset_graph().asset_check_nodes
+    said = {check.key: check.description or "" for check in checks}
+
+    assert len(said) > 80
+    assert [
+        key for key, text in said.items() if len(text) < 15 or "\n" in text or not text.endswith(".")
+    ] == []
+
+
+def test_every_test_of_dbt_says_what_to_do_when_it_fails(environment):
+    manifest = json.loads(ensure_manifest(load_settings(environment).dbt_dir).read_text(encoding="utf-8"))
+    tests = [node for node in manifest["nodes"].values() if node["resource_type"] == "test"]
+
+    assert len(tests) > 40
+    assert [test["name"] for test in tests if len(dbt_tests.remedy(test)) < 20] == []
 
 
 def test_the_key_of_a_table_is_its_name_in_the_warehouse(nodes):

@@ -1,44 +1,24 @@
-"""Fixtures: data homes in which runs have happened. The homes themselves are in `data_home`."""
+"""Fixtures: data homes in which runs have happened; what other folders use too is in `tests/conftest.py`."""
 
 import shutil
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from analysts import Analyst, watching
 from data_home import Home
 from demo_home import DEMO, DemoHome
-from small_shop import END, SmallShop, write_small_shop
 from story import Story, tell, write_story_shop
 
 from pipelines.resources.warehouse import Warehouse
-
-
-@pytest.fixture(scope="session")
-def small_shop(tmp_path_factory) -> SmallShop:
-    return write_small_shop(tmp_path_factory.mktemp("small_shop"))
 
 
 @pytest.fixture
 def home(small_shop, tmp_path) -> Home:
     """A home in which nothing has run yet."""
     return Home(small_shop, tmp_path / "home")
-
-
-@pytest.fixture(scope="session")
-def _eve(small_shop, tmp_path_factory) -> Home:
-    home = Home(small_shop, tmp_path_factory.mktemp("eve") / "home")
-    assert home.run("--date", str(END - timedelta(days=1))) == 0
-    return home
-
-
-@pytest.fixture
-def eve(_eve, tmp_path) -> Home:
-    """A copy of a home in which the last date but one was run: the last one is still to be sent."""
-    return _eve.copy(tmp_path / "home")
 
 
 @dataclass(frozen=True)

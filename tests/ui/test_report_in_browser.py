@@ -1,7 +1,6 @@
 """The report as a browser shows it: whole, in both languages, on a desk and on a phone, light and dark."""
 
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,6 @@ sys.path.insert(0, str(PROJECT_DIR / "tests" / "unit" / "report"))
 from made_up_shop import create
 from reading import AS_OF_DATE, POLICY
 
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 DESK, PHONE = (1280, 900), (390, 844)
 VIEWS = [(size, language) for size in (DESK, PHONE) for language in ("en", "zh")]
 SMALLEST_PX = 8.9
@@ -98,19 +96,6 @@ def report(rendered: RenderedPage, tmp_path_factory: pytest.TempPathFactory) -> 
     file = tmp_path_factory.mktemp("report") / "report.html"
     file.write_text(rendered.html, encoding="utf-8")
     return file
-
-
-@pytest.fixture(scope="module")
-def browser(require_absent: Any) -> "Iterator[Browser]":
-    executable = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
-    if executable is None:
-        require_absent(f"none of {', '.join(CHROMIUMS)} is on the PATH; `make chromium` installs it")
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - starts nothing where there is no browser
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @contextmanager

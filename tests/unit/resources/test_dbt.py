@@ -41,7 +41,7 @@ FILES = {
     "models/marts/local_day.sql": "select cast(timestamptz '2024-01-01 03:00:00+00' as date) as local_day",
     "models/marts/_marts.yml": """
         {version: 2,
-         models: [{name: customer_orders,
+         models: [{name: customer_orders, config: {meta: {published: true}},
                    columns: [{name: customer_id, description: Whose orders, data_tests: [not_null]},
                              {name: orders,
                               data_tests: [accepted_values: {arguments: {values: [1, 99], quote: false}}]}]},
@@ -178,9 +178,14 @@ def test_a_failing_dbt_test_is_a_failed_check_and_a_failed_run(shop, project, mo
         ensure_manifest(project)
     for evaluation in result.get_asset_check_evaluations():
         checks[evaluation.check_name.split("_")[0]] = evaluation.passed
+        if not evaluation.passed:
+            said = evaluation
 
     assert not result.success
     assert checks["accepted"] is False
+    assert said.metadata["failing_rows"].value == [{"value_field": 2, "n_records": 1}]
+    assert said.metadata["what_to_do"].value.startswith("Correct the value in the model")
+    assert "failed: orders is one of 1, 99. Remedy: Correct the value" in said.description
     assert set(_metadata(result)) == {"customer_orders"}, "what depends on a failed model is not built"
     failure = _failure(result)
     assert "accepted_values_customer_orders_orders__False__1__99" in failure.description
