@@ -45,8 +45,10 @@ def day_after_eve(watched_day) -> Home:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> DemoHome:
-    """A home of the demo shop in which its last date was run. To be looked at only; `run.log` beside it has what the
-    run has said."""
+    """A home of the demo shop in which its last date was run. To be looked at only.
+
+    `run.log` beside it has what the run has said.
+    """
     home = DemoHome(DEMO, tmp_path_factory.mktemp("demo") / "home")
     said = home.path.with_name("run.log")
     with said.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
