@@ -53,7 +53,8 @@ class DagsterUi:
         field = self.page.get_by_placeholder("Partition")
         field.click(timeout=SHOWN_S * 1000)
         field.fill(partition)
-        field.press("Enter")
+        # The dates are fetched meanwhile.
+        self.shown(partition).click()
         self.shown(f"partition: {partition}")
         self.page.get_by_role("button", name="Launch Run").click(timeout=SHOWN_S * 1000)
         self.page.wait_for_url("**/runs/*", timeout=SHOWN_S * 1000, wait_until="domcontentloaded")
