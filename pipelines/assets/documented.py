@@ -40,6 +40,7 @@ _PAGES = {
     "kpi": "measurement.md",
     "published": "analyst.md",
     "reports": "report.md",
+    "privacy": "privacy.md",
 }
 _OWN_PAGES = {
     "policy/reason": "reasons.md",
@@ -53,6 +54,7 @@ _OWN_PAGES = {
     "marts/dormancy_reason": "reasons.md",
     "marts/recommendation": "recommendations.md",
     "audiences/scrub": "scrub.md",
+    "reports/run_summary": "operations.md",
 }
 _INDEX = "README.md"
 

@@ -57,7 +57,15 @@ SLOW = (
 RATIO = 1.5
 # In a group of dates, and of none itself: it looks at all that went out.
 UNDATED = "audiences/scrub"
-NO_TABLES = {"audiences/recall", "audiences/scrub", "published/winback_analytics", "reports/daily_report"}
+NO_TABLES = {
+    "audiences/recall",
+    "audiences/scrub",
+    "privacy/erasure",
+    "privacy/erasure_search",
+    "published/winback_analytics",
+    "reports/daily_report",
+    "reports/run_summary",
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 -- What contacts brought, by the day they were decided on and whatever tells them apart. Only who was to be
 -- contacted is counted: what would have come anyway is in kpi.incrementality.
+-- dbt runs a test with the last of the tables that it compares, when the others are parents of what is built:
+-- depends_on: {{ ref("order_line") }}
 with counted as (
 
     select
