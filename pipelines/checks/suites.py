@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -215,7 +216,13 @@ def load_suites(stage: Stage | str, directory: Path | None = None) -> list[Suite
         raise SuiteError(
             f"{folder}: holds no suite (*.yaml); a stage without a suite has a gate that never closes"
         )
-    return [load_suite(file, stage) for file in files]
+    return [_loaded(file, stage, file.stat().st_mtime_ns) for file in files]
+
+
+@cache
+def _loaded(file: Path, stage: Stage, modified_ns: int) -> Suite:  # noqa: ARG001 - part of the key
+    """A run asks for the same suites again and again: before each stage, and at each door after it."""
+    return load_suite(file, stage)
 
 
 def _explain(file: Path, error: ValidationError, content: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ comes from: that is a profile's binding (`pipelines.feeds.binding`).
 import re
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
@@ -190,13 +191,18 @@ def load_contract(file: Path) -> FeedContract:
     return contract
 
 
+@cache
+def _loaded(file: Path, modified_ns: int) -> FeedContract:  # noqa: ARG001 - part of the key
+    return load_contract(file)
+
+
 def load_contracts(folder: Path = CONTRACTS_DIR) -> dict[str, FeedContract]:
     """All contracts of a folder by feed name, in alphabetical order.
 
     Raises:
         ConfigError: a file is no valid contract, or the folder has none.
     """
-    contracts = {file.stem: load_contract(file) for file in sorted(folder.glob("*.yaml"))}
+    contracts = {file.stem: _loaded(file, file.stat().st_mtime_ns) for file in sorted(folder.glob("*.yaml"))}
     if not contracts:
         raise ConfigError(f"{folder}: holds no feed contract (<feed>.yaml)")
     for contract in contracts.values():
