@@ -107,7 +107,7 @@ def intake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Intake]:
     print(f"\nfiles: {sum(intake.outcomes.values())}, {dict(intake.outcomes)}")
 
 
-@fuzz(examples=150, share=0.7)
+@fuzz(examples=120, share=0.7)
 @given(file=files())
 def test_any_file_is_refused_clearly_or_accounted_for(intake: Intake, file: FuzzedFile) -> None:
     with at_most(20):

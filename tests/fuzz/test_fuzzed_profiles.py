@@ -56,7 +56,7 @@ def checked(message: str, begins: str) -> None:
         assert secret not in message
 
 
-@fuzz(examples=150, share=0.15)
+@fuzz(examples=80, share=0.15)
 @given(content=profiles())
 def test_any_profile_is_refused_clearly_or_read(folder: Path, content: bytes) -> None:
     file = folder / "fuzzed.yaml"
@@ -83,7 +83,7 @@ VARIABLES = (
 )
 
 
-@fuzz(examples=50, share=0.05)
+@fuzz(examples=30, share=0.05)
 @given(
     environment=st.dictionaries(
         st.sampled_from([f"WINBACK_{name}" for name in VARIABLES]),
@@ -102,7 +102,7 @@ def test_any_environment_is_refused_clearly_or_taken(environment: dict[str, str]
             assert str(error).startswith(("environment: WINBACK_", "profile ")), error
 
 
-@fuzz(examples=100, share=0.1)
+@fuzz(examples=60, share=0.1)
 @given(binding=bindings())
 def test_any_binding_is_refused_clearly_or_takes_rows_in(
     folder: Path, con: duckdb.DuckDBPyConnection, binding: dict[str, Any]

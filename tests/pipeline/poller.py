@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.2
 JOURNAL = "quality.gate_results"
 
 

@@ -221,7 +221,7 @@ def test_a_reader_finds_a_complete_copy_at_every_moment(drill, _eve):
     polls = drill.polls
 
     assert polls.complaints == []
-    assert polls.looks > 100
+    assert polls.looks > 50
     assert polls.states == [state_of(home.settings.published_file) for home in (_eve, drill.home)]
     assert all(set(COLUMNS) <= state.tables for state in polls.states)
 
