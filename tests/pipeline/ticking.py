@@ -13,7 +13,6 @@ from dagster import (
 from pipelines.build import build_definitions
 from pipelines.jobs import SCRUB
 
-
 MINUTELY = "minutely_scrub"
 
 
