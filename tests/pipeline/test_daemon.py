@@ -37,14 +37,18 @@ def home(_eve: Home, tmp_path: Path) -> Home:
 
 @pytest.fixture
 def late_file(home: Home) -> Iterator[Path]:
-    """A till's file of the last date, written by somebody who has finished."""
+    """Where a till's file of the last date will be."""
     late = home.shop.folder / "sales_ticking.csv"
-    header = (home.shop.folder / "sales.csv").read_text(encoding="utf-8").splitlines()[0]
+    yield late
+    late.unlink(missing_ok=True)
+
+
+def arrive(late: Path) -> None:
+    """Put it there, as a copy does that keeps the file's time."""
+    header = (late.parent / "sales.csv").read_text(encoding="utf-8").splitlines()[0]
     late.write_text(f"{header}\nT1,1,M001,S1,{END} 12:00:00,P01,1,3.00,0.00\n", encoding="utf-8")
     finished = time.time() - QUIET.total_seconds() - 5
     os.utime(late, (finished, finished))
-    yield late
-    late.unlink()
 
 
 def daemon(home: Home, log: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
@@ -81,10 +85,12 @@ def test_the_daemon_runs_what_is_due_and_what_has_arrived(
         open_instance(home.settings.dagster_home) as instance,
         daemon(home, log) as process,
     ):
+        scheduled = until(process, log, lambda: ended_run(instance, SCRUB, **scheduled_by))
+        # Not before: the scheduled run would take it in, and leave the sensor nothing to do.
+        arrive(late_file)
         sensed = until(
             process, log, lambda: ended_run(instance, DAILY_RECALL, **{"dagster/sensor_name": LANDING})
         )
-        scheduled = until(process, log, lambda: ended_run(instance, SCRUB, **scheduled_by))
         # The sensor has looked again since, and found that everything was taken in.
         until(process, log, lambda: _looked_in_vain(instance))
         runs = instance.get_runs(RunsFilter(job_name=DAILY_RECALL, tags={"dagster/sensor_name": LANDING}))
