@@ -47,7 +47,7 @@ _KEYS = {
     "receipt_id": ("receipt", "{}"),
 }
 _ORDER_FEEDS = ("ecommerce_orders", "ecommerce_order_lines")
-_CONTACTS = ("email", "phone", "address")
+_CONTACTS = ("email", "phone", "address", "social_id")
 
 
 def contact_text(value: str) -> str:
@@ -148,8 +148,6 @@ class Tombstones:
         keys = [(kind, sql.format(identifier(name))) for name, (kind, sql) in _KEYS.items() if name in names]
         if contract.feed in _ORDER_FEEDS:
             keys.append(("order", "order_id"))
-        if {"platform", "social_id"} <= names:
-            keys.append(("account", "'social:' || platform || ':' || social_id"))
         parts = [
             f"select {row} as row_id from {relation} as rows "
             f"semi join {TABLE} as stones on {self.hashed(kind, value)} = stones.hash"

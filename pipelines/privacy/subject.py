@@ -266,9 +266,6 @@ _TEXTS = """
     end
     from subject_name where not is_shared
     union
-    select regexp_replace(regexp_replace(value, '^[a-z]+:', ''), '^[a-z_]+:', '')
-    from subject_name where kind = 'account' and starts_with(value, 'social:')
-    union
     select regexp_replace(value, '[^0-9]', '', 'g') from subject_name
     where kind = 'contact' and not is_shared and not contains(value, '@') and regexp_matches(value, '^[+0-9]')
 """

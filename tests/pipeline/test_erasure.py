@@ -17,12 +17,12 @@ from pipelines.feeds.contract import load_contracts
 
 pytestmark = pytest.mark.xdist_group("demo")
 
-# Who is known best: in most channels, written to, and part of experiments.
+# Who is known best: in most channels, part of experiments, and in a workbook (those who are called).
 WELL_KNOWN = """
     select customers.customer_id
     from core.customer as customers
     inner join core.touch as touches on customers.customer_id = touches.customer_id
-    semi join (from activation.recall_decision where decision = 'send') as sent
+    semi join (from activation.recall_decision where decision = 'send' and channel = 'phone') as sent
         on customers.customer_id = sent.customer_id
     where customers.reachable_email and customers.orders > 1
     group by customers.customer_id, customers.account_count

@@ -29,7 +29,7 @@ def personal(demo: DemoHome) -> set[str]:
                 texts |= {str(value) for (value,) in rows if value is not None}
         coupons = con.execute("select distinct coupon_code from activation.recall_decision").fetchall()
         words = con.execute(
-            "select name from core.product union select category from core.product"
+            "select unnest([name, category]) from core.product union select category from raw.web_events"
         ).fetchall()
     texts |= {str(value) for (value,) in coupons if value}
     # What people search for are the shop's own words.
