@@ -191,8 +191,8 @@ def _replace(con: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
 
 
 def _put(temporary: Path, target: Path) -> None:
-    """Take the target's place, with its mode and owner's bits, durably."""
-    shutil.copymode(target, temporary)
+    """Take the target's place, durably, with its mode and times: nothing has arrived."""
+    shutil.copystat(target, temporary)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     temporary.replace(target)
@@ -360,7 +360,13 @@ def _keep_known(job: Job, lake: Lake, ingestion: Ingestion, file: SourceFile) ->
         base_dir=job.base_dir,
         settle_seconds=0,
     )
-    lake.amend(replace(ingestion, fingerprint=fingerprint_of(job, now.content_sha256)))
+    lake.amend(
+        replace(
+            ingestion,
+            fingerprint=fingerprint_of(job, now.content_sha256),
+            source_bytes=now.source_bytes,
+        )
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import xlsxwriter
 
 from pipelines.feeds.accounts import check_reconciliation
+from pipelines.feeds.arrivals import look, not_taken_in
 from pipelines.feeds.binding import FeedBinding
 from pipelines.feeds.contract import FeedContract
 from pipelines.feeds.erasing import Cleaned, erase_from_files, erase_rows, expire_rows
@@ -203,6 +205,7 @@ def test_a_text_file_loses_their_lines_and_is_not_taken_in_again(members, path, 
     odd = ("M4", "it says so", "a@x.example.org", "", "", "2024-01-05")
     shop.write([ANNA, BEN, ANNA, odd], encoding, delimiter)
     shop.file.chmod(0o640)
+    os.utime(shop.file, (1_700_000_000, 1_700_000_000))
     shop.extract()
     shop.erase(("account", "pos:M1"))
     [cleaned] = shop.clean()
@@ -212,6 +215,7 @@ def test_a_text_file_loses_their_lines_and_is_not_taken_in_again(members, path, 
     assert "M1" not in text and "Anna" not in text
     assert [line.split(delimiter)[0] for line in text.splitlines()] == ["member_id", "M2", "M4"]
     assert shop.file.stat().st_mode & 0o777 == 0o640
+    assert not not_taken_in(look({"pos_members": shop.binding}, shop.folder), shop.lake)
     assert shop.extract().ingestions == ()
     assert shop.loaded() == ["M2", "M4"]
     assert shop.clean() == []
