@@ -88,7 +88,8 @@ def evaluate(warehouse: Path, truth: Path) -> dict[str, float]:
                 on known.source = case account.source when 'helpdesk' then 'service' else account.source end
                 and known.account_key = case account.source
                     when 'helpdesk' then 's_' || substr(md5(
-                        coalesce(lower(account.email_norm), '+86' || account.phone_norm)), 1, 16)
+                        (select private_key from warehouse.control.private_key) || chr(31)
+                        || coalesce(lower(account.email_norm), '+86' || account.phone_norm)), 1, 16)
                     when 'social' then null
                     else account.account_key
                 end
@@ -97,8 +98,11 @@ def evaluate(warehouse: Path, truth: Path) -> dict[str, float]:
             select account.account_no, account.person_no, account.household_no, account.source,
                 account.phone_norm, account.name, known.customer_id
             from account
+            left join warehouse.core.int_address as addresses
+                on addresses.source = 'social' and addresses.kind = 'social'
+                and addresses.address = account.account_key
             left join warehouse.identity.account as known
-                on known.source = 'social' and split_part(known.account_key, ':', 2) = account.account_key
+                on known.source = 'social' and known.account_key = addresses.account_key
             where account.source = 'social'
             """
         )

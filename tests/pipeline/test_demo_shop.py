@@ -182,7 +182,7 @@ def test_another_size_in_the_same_home_is_refused(home, capfd):
 
 
 def test_no_pipeline_code_reads_the_truth():
-    """The truth is written with the files; only evaluations may look at it."""
+    """The truth is written with the files, and whom it names may be erased; only evaluations look at it."""
     found = subprocess.run(
         ["grep", "-rlE", "demo_truth", "pipelines", "dbt_project", "expectations"],
         cwd=PROJECT_DIR,
@@ -195,6 +195,8 @@ def test_no_pipeline_code_reads_the_truth():
     assert sources - {"pipelines/demo/__init__.py"} == {
         "pipelines/settings.py",
         "pipelines/assets/extract.py",
+        # Who is erased goes out of the truth too.
+        "pipelines/assets/privacy.py",
     }
     extract = (PROJECT_DIR / "pipelines/assets/extract.py").read_text(encoding="utf-8")
-    assert extract.count("demo_truth") == 1, "it is named where it is written"
+    assert extract.count("demo_truth") == 2, "it is named where it is written and closed to others"

@@ -27,7 +27,11 @@ def _tables() -> list[str]:
         statements.append(f"create table raw.{feed} ({', '.join(columns)}, {origin})")
     for file in sorted((PROJECT / "dbt_project" / "models").glob("*/_*__models.yml")):
         for model in yaml.safe_load(file.read_text(encoding="utf-8"))["models"]:
-            columns = [f'"{column["name"]}" {column["data_type"]}' for column in model.get("columns", [])]
+            columns = [
+                f'"{column["name"]}" {column["data_type"]}'
+                for column in model.get("columns", [])
+                if "data_type" in column
+            ]
             if columns:
                 statements.append(f"create table {file.parent.name}.{model['name']} ({', '.join(columns)})")
     return statements
@@ -54,7 +58,7 @@ def _load_control(con: duckdb.DuckDBPyConnection) -> None:
         """
         create table quality.ingestions (
             ingestion_id varchar, feed varchar, source varchar, rows_read bigint, rows_loaded bigint,
-            rows_quarantined bigint, rows_duplicate bigint, current boolean
+            rows_quarantined bigint, rows_duplicate bigint, quarantined_by_reason varchar, current boolean
         )
         """
     )
@@ -63,7 +67,7 @@ def _load_control(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(
             f"""
             insert into quality.ingestions
-            select '000001-abc', '{feed}', _source, count(*), count(*), 0, 0, true
+            select '000001-abc', '{feed}', _source, count(*), count(*), 0, 0, '{{}}', true
             from raw.{feed} group by _source
             """
         )
