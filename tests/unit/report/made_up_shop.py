@@ -20,7 +20,11 @@ def create(file: Path, *, is_empty: bool = False) -> None:
             con.execute(f"create schema {schema}")
         for yml in sorted((PROJECT_DIR / "dbt_project" / "models").glob("*/_*__models.yml")):
             for model in yaml.safe_load(yml.read_text(encoding="utf-8"))["models"]:
-                columns = [f'"{column["name"]}" {column["data_type"]}' for column in model.get("columns", [])]
+                columns = [
+                    f'"{column["name"]}" {column["data_type"]}'
+                    for column in model.get("columns", [])
+                    if "data_type" in column
+                ]
                 if columns and yml.parent.name in SCHEMAS:
                     con.execute(f"create table {yml.parent.name}.{model['name']} ({', '.join(columns)})")
         for table, columns_of in (("gate_results", COLUMNS), ("ingestions", INGESTION_COLUMNS)):
