@@ -185,6 +185,8 @@ _NAMES_ZH = {
     "out_of_range": "超出范围",
     "future_date": "日期在未来",
     "superseded_in_file": "同一文件内有更新版本",
+    "erased": "已应本人要求删除",
+    "expired": "超过保存期限",
     "zero_quantity": "数量为零",
     "negative_quantity": "数量为负",
     "negative_price": "价格为负",
