@@ -286,17 +286,18 @@ def test_what_a_dead_job_began_is_finished(members: Members, monkeypatch, died_a
 
 
 def test_old_rows_are_let_go_and_stay_away(members: Members) -> None:
-    members.write([ANNA, BEN, EMPTY, ("M5", "", "", "", "", "once")])
+    first_kept = ("M7", "", "", "", "", "2024-02-01")
+    members.write([ANNA, BEN, EMPTY, ("M5", "", "", "", "", "once"), first_kept])
     members.extract()
     taken = expire_rows(members.con, members.lake, members.contract, before=date(2024, 2, 1), time_zone="UTC")
     assert taken == 1
-    assert members.loaded() == ["M2", "M3"]
+    assert members.loaded() == ["M2", "M3", "M7"]
     [ingestion] = members.lake.current()
     assert ingestion.quarantined_by_reason == {"expired": 1, "wrong_type": 1}
     late = replace(members, path="landing/late.csv", keep=date(2024, 2, 1))
     late.write([ANNA, ("M6", "", "", "", "", "2024-02-01")])
     late.extract()
-    assert sorted(members.loaded()) == ["M2", "M3", "M6"]
+    assert sorted(members.loaded()) == ["M2", "M3", "M6", "M7"]
     assert b"Anna" not in members.bytes_of_lake()
 
 
