@@ -1,4 +1,7 @@
-"""A code location for the test of the daemon: the shop's own definitions, and a schedule of every minute."""
+"""A code location for the test of the daemon: the shop's own definitions, with one schedule, of every minute.
+
+The shop's own schedules would fire if the test ran at their hour, and take in what the sensor is to find.
+"""
 
 from dagster import (
     DefaultScheduleStatus,
@@ -33,7 +36,16 @@ def ticking() -> Definitions:
         execution_fn=once,
         default_status=DefaultScheduleStatus.RUNNING,
     )
-    return Definitions.merge(shop, Definitions(schedules=[minutely]))
+    return Definitions(
+        assets=shop.assets,
+        asset_checks=shop.asset_checks,
+        jobs=shop.jobs,
+        schedules=[minutely],
+        sensors=shop.sensors,
+        resources=shop.resources,
+        executor=shop.executor,
+        loggers=shop.loggers,
+    )
 
 
 defs = ticking()
