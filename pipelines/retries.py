@@ -7,6 +7,7 @@ database that does not answer, and a shared disk that is away for a moment.
 from __future__ import annotations
 
 import errno
+import os
 
 from dagster import AssetExecutionContext, RetryRequested
 
@@ -30,7 +31,9 @@ def try_again(context: AssetExecutionContext, error: Exception) -> None:
         RetryRequested: which Dagster takes as the wish for another attempt.
     """
     if context.retry_number < RETRIES:
-        wait_seconds = WAIT_SECONDS * 2**context.retry_number
+        # The settings have judged it by now.
+        first_wait = float(os.environ.get("WINBACK_RETRY_SECONDS") or WAIT_SECONDS)
+        wait_seconds = first_wait * 2**context.retry_number
         context.log.warning(
             f"attempt {context.retry_number + 1} of {RETRIES + 1} failed, the next one is in "
             f"{wait_seconds:g} s: {error}"

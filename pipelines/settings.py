@@ -346,6 +346,7 @@ class Settings(StrictModel):
     settle_seconds: float = Field(default=DEFAULT_SETTLE_SECONDS, ge=0)
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     lock_timeout_seconds: float = Field(default=7200, gt=0)
+    retry_seconds: float = Field(default=30, ge=0, le=3600, description="before a step is tried again")
     private_key: SecretStr | None = Field(
         default=None,
         description="64 hex digits that make keys of people unguessable; by default the lake's own",
@@ -495,7 +496,8 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
     `WINBACK_PROFILE` names the profile, `WINBACK_DATA_DIR` the data home, `WINBACK_MEMORY_LIMIT` and
     `WINBACK_THREADS` bound DuckDB, `WINBACK_EXTRACT_MEMORY_LIMIT` the DuckDB that takes sources in,
     `WINBACK_SETTLE_SECONDS` the time between two looks at a file that was just written,
-    `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run; `WINBACK_PRIVATE_KEY` is the secret that else
+    `WINBACK_LOCK_TIMEOUT_SECONDS` the wait for another run, `WINBACK_RETRY_SECONDS` the time before a step
+    is tried again; `WINBACK_PRIVATE_KEY` is the secret that else
     lies in the lake; `WINBACK_CUSTOMERS` is the size of the demo shop.
     `WINBACK_DAGSTER_YAML` names Dagster's settings for a data home that is made.
     `WINBACK_UI_URL` is the address of the UI, for links in notices; `WINBACK_NOTICE_URL` with
@@ -520,6 +522,7 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
         "threads",
         "settle_seconds",
         "lock_timeout_seconds",
+        "retry_seconds",
         "private_key",
         "customers",
         "dagster_yaml",

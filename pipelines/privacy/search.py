@@ -91,10 +91,11 @@ def _matches(patterns: Sequence[str], text: str, until: int) -> int:
     """Matches that begin after the text's first character and before a place."""
     import polars as pl  # noqa: PLC0415 - slow to import
 
-    # The quick look for all at once (Aho-Corasick) knows no words; few texts come as far as the second.
-    if not pl.Series([text]).str.contains_any(patterns).item():
+    # The quick look for all at once (Aho-Corasick) knows no words; what it finds is looked at again, alone.
+    found = pl.Series([text]).str.extract_many(patterns, overlapping=True).item()
+    if not len(found):
         return 0
-    listed = "|".join(re.escape(each) for each in sorted(patterns, key=len, reverse=True))
+    listed = "|".join(re.escape(each) for each in sorted(set(found), key=len, reverse=True))
     words = re.compile(f"(?<![0-9A-Za-z])(?:{listed})(?![0-9A-Za-z])")
     return sum(1 for match in words.finditer(text, 1) if match.start() < until)
 

@@ -441,7 +441,9 @@ def test_what_is_learned_starts_at_the_policys_word_and_follows_the_purchases(sh
         (day, channel): (lift, prior, sd)
         for day, channel, lift, prior, sd in shop.rows(
             "select as_of_date, channel, lift, prior_lift, arm_sd from shop.int_learned_arm "
-            "where journey = 'price' and offer_id in ('price_small', 'price_cut')"
+            "where journey = 'price' and offer_id in ('price_small', 'price_cut') "
+            # What was tried comes last: a channel may have both offers.
+            "order by offer_id = 'price_small', offer_id"
         )
     }
     early, late = MONDAY + timedelta(days=12), MONDAY + timedelta(days=13)

@@ -52,6 +52,7 @@ def test_a_run_that_cannot_reach_its_database_keeps_the_password_to_itself(
             "WINBACK_PROFILE": str(profile),
             "WINBACK_DATA_DIR": str(home),
             "WINBACK_THREADS": "1",
+            "WINBACK_RETRY_SECONDS": "0",
             "SHOP_DB_URL": f"postgresql://shop:{SECRET}@127.0.0.1:{closed_port}/shop",
         },
         capture_output=True,
