@@ -98,8 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         parents=[profile],
         help="read all that is kept, and name what is damaged",
         description="Read every file of the lake, the warehouse and the published copy, and say of each that "
-        "is "
-        "damaged how it is mended. Nothing is changed.",
+        "is damaged how it is mended. Nothing is changed.",
     )
     verify.set_defaults(command=_verify)
     policy = commands.add_parser(
@@ -339,6 +338,10 @@ def _erase(settings: Settings, given: argparse.Namespace) -> int:
     if not computed:
         raise CommandError("no date was computed yet: there is nobody to erase")
     if person:
+        if requests.pending():
+            raise CommandError(
+                "an erasure was begun and has not ended: `winback erase` without a person finishes it"
+            )
         _require_warehouse(settings)
         _confirm_erasure(settings, person, given)
         requests.ask(person)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -327,9 +328,10 @@ def _encoded(plain: Path, encoding: str, *, packed: bool) -> Path:
     with (
         plain.open(encoding="utf-8", newline="") as text,
         gzip.open(target, "wb") if packed else target.open("wb") as out,
+        # As one text: of UTF-16 each piece by itself would begin with a byte order mark.
+        TextIOWrapper(out, encoding=encoding, errors="backslashreplace", newline="") as encoded,
     ):
-        while chunk := text.read(1 << 20):
-            out.write(chunk.encode(encoding, "backslashreplace"))
+        shutil.copyfileobj(text, encoded)
     return target
 
 
@@ -340,8 +342,12 @@ def _write_workbook(job: Job, source: FileSource, kept: str, target: Path) -> No
     with xlsxwriter.Workbook(
         str(target), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     ) as book:
-        sheet = book.add_worksheet(source.sheet if isinstance(source.sheet, str) else None)
-        sheet.write_row(0, 0, [column[0] for column in rows.description or ()])
+        names = [source.sheet] if isinstance(source.sheet, str) else list(source.sheet or (None,))
+        # All rows go into the first; the others stay, since the profile names them.
+        sheets = [book.add_worksheet(name) for name in names]
+        for each in sheets:
+            each.write_row(0, 0, [column[0] for column in rows.description or ()])
+        sheet = sheets[0]
         position = 0
         while batch := rows.fetchmany(10_000):
             for row in batch:

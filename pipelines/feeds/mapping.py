@@ -231,8 +231,7 @@ def _check_row_count(job: Job) -> None:
     if counts[0] != counts[1]:
         raise MappingError(
             f"{job.key('columns')}: an expression under columns or a condition under reject makes another "
-            "number of "
-            "rows than there are. What makes rows of rows, such as unnest, belongs into `query:`"
+            "number of rows than there are. What makes rows of rows, such as unnest, belongs into `query:`"
         )
 
 

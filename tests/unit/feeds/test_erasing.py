@@ -196,6 +196,7 @@ def test_who_comes_back_later_with_the_same_address_is_a_new_customer(members: M
         ("landing/members.csv", {}, "utf-8"),
         ("landing/members.csv.gz", {"encoding": "gb18030"}, "gb18030"),
         ("landing/members.tsv", {}, "utf-8"),
+        ("landing/members.csv", {"encoding": "utf-16", "quote": ""}, "utf-16"),
         ("landing/members.txt", {"format": "csv", "delimiter": ";"}, "utf-8"),
     ],
 )
@@ -247,6 +248,35 @@ def test_files_of_other_formats_lose_their_rows(members: Members) -> None:
         [ingestion] = copy.extract().ingestions
         assert (ingestion.rows_read, ingestion.rows_loaded) == (1, 1), suffix
         assert copy.rows(ingestion)[0][:4] == ("M2", "Ben", "+447700900002", "ben@example.org"), suffix
+
+
+def test_the_sheets_that_a_profile_names_stay(members: Members) -> None:
+    frame = pl.DataFrame([ANNA, BEN], schema=COLUMNS, orient="row")
+    shop = replace(members, path="landing/members.xlsx", source={"sheet": ["2023", "2024"]})
+    shop.file.parent.mkdir(parents=True)
+    with xlsxwriter.Workbook(str(shop.file)) as book:
+        frame.head(1).write_excel(book, "2023")
+        frame.tail(1).write_excel(book, "2024")
+    shop.extract()
+    shop.erase(("account", "pos:M1"))
+    assert [each.left for each in shop.clean()] == [None]
+    again = replace(shop, path="landing/again.xlsx")
+    shop.file.rename(again.file)
+    [ingestion] = again.extract().ingestions
+    assert [row[0] for row in again.rows(ingestion)] == ["M2"]
+
+
+def test_a_long_text_has_one_byte_order_mark(members: Members) -> None:
+    shop = replace(members, source={"encoding": "utf-16"})
+    shop.write(
+        [ANNA, *((f"M{n}", "Ben " * 20, "", "", "", "2024-02-05") for n in range(2, 20_000))], "utf-16"
+    )
+    shop.extract()
+    shop.erase(("account", "pos:M1"))
+    shop.clean()
+    text = shop.file.read_bytes().decode("utf-16")
+    assert len(text) > 1 << 20
+    assert "\ufeff" not in text
 
 
 def test_a_file_of_somebody_else_is_named_and_left(members: Members) -> None:
