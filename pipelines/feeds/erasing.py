@@ -342,7 +342,9 @@ def _write_workbook(job: Job, source: FileSource, kept: str, target: Path) -> No
     with xlsxwriter.Workbook(
         str(target), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     ) as book:
-        names = [source.sheet] if isinstance(source.sheet, str) else list(source.sheet or (None,))
+        names: list[str | None] = (
+            [source.sheet] if isinstance(source.sheet, str) else [*(source.sheet or (None,))]
+        )
         # All rows go into the first; the others stay, since the profile names them.
         sheets = [book.add_worksheet(name) for name in names]
         for each in sheets:
