@@ -16,11 +16,26 @@ with lines as (
 
 ),
 
-receipts as (
+-- What the headers of both channels say, under one key: joined one after the other on a condition that holds for one
+-- channel only, each line would be compared with each header.
+headers as (
 
     select
-        receipt_id,
-        count(coupon) > 0 as has_coupon
+        'ecommerce' as channel,
+        order_id,
+        discount_amount,
+        coupon_code is not null as has_coupon,
+        promised_at,
+        delivered_at
+    from {{ ref("stg_ecommerce__orders") }}
+    union all
+    select
+        'pos' as channel,
+        receipt_id as order_id,
+        cast(0 as decimal(18, 2)) as discount_amount,
+        count(coupon) > 0 as has_coupon,
+        cast(null as timestamp) as promised_at,
+        cast(null as timestamp) as delivered_at
     from {{ ref("stg_pos__sales") }}
     group by receipt_id
 
@@ -33,11 +48,9 @@ select
     lines.ordered_on,
     lines.line_id,
     lines.gross_amount,
-    lines.line_discount_amount + coalesce(orders.discount_amount, 0) as discount_amount,
-    coalesce(orders.coupon_code is not null, false) or coalesce(receipts.has_coupon, false) as has_coupon,
-    cast(orders.promised_at as date) as promised_on,
-    cast(orders.delivered_at as date) as delivered_on
+    lines.line_discount_amount + coalesce(headers.discount_amount, 0) as discount_amount,
+    coalesce(headers.has_coupon, false) as has_coupon,
+    cast(headers.promised_at as date) as promised_on,
+    cast(headers.delivered_at as date) as delivered_on
 from lines
-left join {{ ref("stg_ecommerce__orders") }} as orders
-    on lines.channel = 'ecommerce' and lines.order_id = orders.order_id
-left join receipts on lines.channel = 'pos' and lines.order_id = receipts.receipt_id
+left join headers on lines.channel = headers.channel and lines.order_id = headers.order_id

@@ -51,6 +51,18 @@ orders as (
 
 ),
 
+-- The channel is a column here: a condition on the left side alone would have each order compared with each.
+online as (
+
+    select
+        'ecommerce' as channel,
+        order_id,
+        coupon_code
+    from {{ ref("stg_ecommerce__orders") }}
+    where coupon_code is not null
+
+),
+
 attributed as (
 
     select
@@ -81,5 +93,4 @@ select
     cast(attributed.revenue - attributed.goods_cost as decimal(18, 2)) as margin,
     coalesce(online.coupon_code = attributed.touch_coupon_code, false) as has_coupon
 from attributed
-left join {{ ref("stg_ecommerce__orders") }} as online
-    on attributed.channel = 'ecommerce' and attributed.order_id = online.order_id
+left join online on attributed.channel = online.channel and attributed.order_id = online.order_id
