@@ -182,7 +182,7 @@ def map_rows(job: Job) -> list[Rule]:
         f"as {identifier(column.name)}"
         for column in job.contract.columns
     ]
-    unconvertible = wrong_type_rules(sql_types)
+    unconvertible = wrong_type_rules(job.contract, sql_types)
     broken = value_rules(job.contract)
     if job.latest_event is not None:
         broken += future_rule(job.contract, job.latest_event, job.time_zone)

@@ -36,6 +36,12 @@ _BUCKET_ROWS = 1024
 _MAX_COLUMNS = 2000
 """A file with more is no table that anybody keeps; loading it takes time and memory with their square."""
 
+_HAS_TEXT = "trim(line) <> ''"
+# The keys of a JSON object in their order; null for a line that is none.
+_KEYS_OF_LINE = (
+    "case when left(ltrim(line, ' ' || chr(9) || chr(10) || chr(13)), 1) = '{' then try(json_keys(line)) end"
+)
+
 
 @dataclass(frozen=True)
 class SourceTable:
@@ -369,7 +375,15 @@ def _read_jsonl(
     _load_lines(
         con, path, lines, ["line"], "header = false, delim = chr(1), quote = '', escape = ''", lines_before=0
     )
-    con.execute(f"delete from {lines} where line is null or trim(line) = ''")
+    # One look at each line: its keys say whether it is an object. Files have few sets of keys, so that only these
+    # are taken apart.
+    con.execute(
+        f"""
+        create or replace temp table {lines}_keys as
+        select keys, min(_line) as first_line from (select _line, {_KEYS_OF_LINE} as keys from {lines})
+        group by keys
+        """
+    )
     con.execute(
         f"""
         create or replace temp table {table}_unreadable as
@@ -377,32 +391,43 @@ def _read_jsonl(
         union all
         select _line, line as raw, 'not a JSON object' as problem
         from {lines}
-        where not json_valid(line) or json_type(line) <> 'OBJECT'
+        where exists (from {lines}_keys where keys is null) and {_KEYS_OF_LINE} is null and {_HAS_TEXT}
         """
     )
     con.execute(f"drop table {lines}_unreadable")
-    objects = f"from {lines} anti join {table}_unreadable using (_line)"
     keys = [
         row[0]
         for row in con.execute(
             f"""
             select key
             from (
-                select _line, unnest(json_keys(line)) as key, generate_subscripts(json_keys(line), 1) as place
-                {objects}
+                select first_line, unnest(keys) as key, generate_subscripts(keys, 1) as place from {lines}_keys
             )
             group by key
-            order by min((_line, place))
+            order by min((first_line, place))
             """
         ).fetchall()
     ]
-    found = con.execute(f"select exists (from {table}_unreadable), exists (from {lines})").fetchone()
+    found = con.execute(
+        f"select exists (from {table}_unreadable), exists (from {lines} where {_HAS_TEXT})"
+    ).fetchone()
     _check_column_names(keys, str(named), where)
     if not keys and found != (False, False):
         raise SourceUnreadableError(f"{where}: no line of {named} is a JSON object with a key")
-    fields = "".join(f", json_extract_string(line, {json_path(key)}) as {identifier(key)}" for key in keys)
-    con.execute(f"create or replace temp table {table} as select _line{fields} {objects}")
-    con.execute(f"drop table {lines}")
+    # Each line is parsed once, for all of its keys.
+    paths = ", ".join(json_path(key) for key in keys)
+    fields = "".join(f", texts[{place}] as {identifier(key)}" for place, key in enumerate(keys, start=1))
+    texts = f"json_extract_string(line, [{paths}])" if keys else "null"
+    are_objects = f"{_KEYS_OF_LINE} is not null" if found and found[0] else "true"
+    con.execute(
+        f"""
+        create or replace temp table {table} as
+        select _line{fields}
+        from (select _line, {texts} as texts from {lines} where {_HAS_TEXT} and {are_objects})
+        """
+    )
+    for leftover in (lines, f"{lines}_keys"):
+        con.execute(f"drop table {leftover}")
     return SourceTable(f"select * from {table}", tuple(keys), f"{table}_unreadable", table)
 
 
