@@ -10,6 +10,7 @@ from pipelines.feeds.contract import FeedContract
 from pipelines.feeds.errors import FeedError
 from pipelines.feeds.lake import Ingestion, Lake
 from pipelines.feeds.sql import identifier, path_literal
+from pipelines.feeds.superseded import refresh_superseded
 
 _ORIGIN_COLUMNS = {"_ingestion_id": "VARCHAR", "_source": "VARCHAR", "_line": "BIGINT"}
 _QUARANTINE_COLUMNS = {
@@ -37,12 +38,13 @@ INGESTION_COLUMNS = {
 
 
 def refresh_raw(con: duckdb.DuckDBPyConnection, lake: Lake, contracts: Mapping[str, FeedContract]) -> None:
-    """Makes the warehouse's view of the lake: schemas raw, quarantine and quality, replaced in one
+    """Makes the warehouse's view of the lake: schemas raw, superseded, quarantine and quality, replaced in one
     transaction.
 
     `raw.<feed>` and `quarantine.<feed>` are views over the current ingestions' Parquet files, one for each
     contract, typed and without rows when nothing was taken in. A column that an older ingestion lacks is
-    null for its rows. `quality.ingestions` is a table of all ingestions, superseded ones too.
+    null for its rows. `superseded.<feed>` names the rows of `raw.<feed>` that newer ones have taken the place of.
+    `quality.ingestions` is a table of all ingestions, superseded ones too.
 
     Args:
         con: a connection to the warehouse, not in a transaction.
@@ -70,6 +72,7 @@ def refresh_raw(con: duckdb.DuckDBPyConnection, lake: Lake, contracts: Mapping[s
             _create_view(con, "raw", feed, columns, [lake.rows_file(each) for each in of_feed])
             files = [lake.quarantine_file(each) for each in of_feed]
             _create_view(con, "quarantine", feed, _QUARANTINE_COLUMNS, files)
+        refresh_superseded(con, lake, current, contracts)
         _create_ingestions(con, ingestions, {(each.feed, each.ingestion_id) for each in current})
         con.execute("commit")
     except BaseException as error:

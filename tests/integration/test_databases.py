@@ -134,10 +134,7 @@ class Shop:
         return self.con.sql(
             f"""
             select {columns} from raw.sales
-            qualify row_number() over (
-                partition by sale_id
-                order by updated_at desc nulls last, sold_at desc nulls last, _source desc, _line desc
-            ) = 1
+            anti join superseded.sales as older using (sale_id, _source)
             order by try_cast(sale_id as integer)
             """
         ).fetchall()
