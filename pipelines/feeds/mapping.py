@@ -21,6 +21,7 @@ from pipelines.feeds.conversion import (
     default_literal,
     expired_rule,
     future_rule,
+    present,
     value_rules,
     wrong_type_rules,
 )
@@ -165,7 +166,7 @@ def map_rows(job: Job) -> list[Rule]:
     conversions = {
         column.name: converted(
             column,
-            f"mapped.{identifier(column.name)}",
+            f"given.{identifier(column.name)}",
             sql_types[column.name],
             job.binding.source,
             job.time_zone,
@@ -173,6 +174,11 @@ def map_rows(job: Job) -> list[Rule]:
         for column in job.contract.columns
         if column.name in expressions
     }
+    # Blanks are taken off once: the conversions and rules name a value several times.
+    given = ", ".join(
+        f"{identifier(name)} := {present(f'mapped.{identifier(name)}', sql_type)}"
+        for name, sql_type in sql_types.items()
+    )
     values = [
         f"{conversions.get(column.name, 'null')} as {identifier(column.name)}"
         for column in job.contract.columns
@@ -191,8 +197,11 @@ def map_rows(job: Job) -> list[Rule]:
     statement = f"""
             create or replace temp table {STAGE}_mapped as
             with {bound},
-            judged as (select _row, _line, mapped, {_first_broken(rejects, 0)} as _rule from source),
-            typed as (select _row, _line, mapped, _rule, {", ".join(values)} from judged),
+            judged as (
+                select _row, _line, struct_pack({given}) as given, {_first_broken(rejects, 0)} as _rule
+                from source
+            ),
+            typed as (select _row, _line, given, _rule, {", ".join(values)} from judged),
             filled as (
                 select _row, _line, coalesce(_rule, {_first_broken(unconvertible, len(rejects))}) as _rule,
                     {", ".join(defaulted)}

@@ -38,13 +38,13 @@ INGESTION_COLUMNS = {
 
 
 def refresh_raw(con: duckdb.DuckDBPyConnection, lake: Lake, contracts: Mapping[str, FeedContract]) -> None:
-    """Makes the warehouse's view of the lake: schemas raw, superseded, quarantine and quality, replaced in one
+    """Makes the warehouse's view of the lake: schemas raw, superseded, quarantine and quality, in one
     transaction.
 
     `raw.<feed>` and `quarantine.<feed>` are views over the current ingestions' Parquet files, one for each
     contract, typed and without rows when nothing was taken in. A column that an older ingestion lacks is
-    null for its rows. `superseded.<feed>` names the rows of `raw.<feed>` that newer ones have taken the place of.
-    `quality.ingestions` is a table of all ingestions, superseded ones too.
+    null for its rows. `superseded.<feed>` names the rows of `raw.<feed>` that newer ones have taken the place
+    of. `quality.ingestions` is a table of all ingestions, superseded ones too.
 
     Args:
         con: a connection to the warehouse, not in a transaction.

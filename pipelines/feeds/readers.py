@@ -375,23 +375,24 @@ def _read_jsonl(
     _load_lines(
         con, path, lines, ["line"], "header = false, delim = chr(1), quote = '', escape = ''", lines_before=0
     )
-    # One look at each line: its keys say whether it is an object. Files have few sets of keys, so that only these
-    # are taken apart.
+    # One look at each line: its keys say whether it is an object. Files have few sets of keys, so that only
+    # these are taken apart.
     con.execute(
         f"""
         create or replace temp table {lines}_keys as
-        select keys, min(_line) as first_line from (select _line, {_KEYS_OF_LINE} as keys from {lines})
+        select keys, min(_line) as first_line
+        from (select _line, {_KEYS_OF_LINE} as keys from {lines} where {_HAS_TEXT})
         group by keys
         """
     )
+    others = con.execute(f"select 1 from {lines}_keys where keys is null").fetchone()
+    no_objects = f"{_HAS_TEXT} and {_KEYS_OF_LINE} is null" if others else "false"
     con.execute(
         f"""
         create or replace temp table {table}_unreadable as
         from {lines}_unreadable
         union all
-        select _line, line as raw, 'not a JSON object' as problem
-        from {lines}
-        where exists (from {lines}_keys where keys is null) and {_KEYS_OF_LINE} is null and {_HAS_TEXT}
+        select _line, line as raw, 'not a JSON object' as problem from {lines} where {no_objects}
         """
     )
     con.execute(f"drop table {lines}_unreadable")
@@ -401,16 +402,15 @@ def _read_jsonl(
             f"""
             select key
             from (
-                select first_line, unnest(keys) as key, generate_subscripts(keys, 1) as place from {lines}_keys
+                select first_line, unnest(keys) as key, generate_subscripts(keys, 1) as place
+                from {lines}_keys
             )
             group by key
             order by min((first_line, place))
             """
         ).fetchall()
     ]
-    found = con.execute(
-        f"select exists (from {table}_unreadable), exists (from {lines} where {_HAS_TEXT})"
-    ).fetchone()
+    found = con.execute(f"select exists (from {table}_unreadable), exists (from {lines}_keys)").fetchone()
     _check_column_names(keys, str(named), where)
     if not keys and found != (False, False):
         raise SourceUnreadableError(f"{where}: no line of {named} is a JSON object with a key")
@@ -418,7 +418,7 @@ def _read_jsonl(
     paths = ", ".join(json_path(key) for key in keys)
     fields = "".join(f", texts[{place}] as {identifier(key)}" for place, key in enumerate(keys, start=1))
     texts = f"json_extract_string(line, [{paths}])" if keys else "null"
-    are_objects = f"{_KEYS_OF_LINE} is not null" if found and found[0] else "true"
+    are_objects = f"{_KEYS_OF_LINE} is not null" if others else "true"
     con.execute(
         f"""
         create or replace temp table {table} as

@@ -1,8 +1,8 @@
 """Which rows of `raw` a newer row of another file has taken the place of: the tables `superseded.<feed>`.
 
-Files overlap: a shop sends a month again, or a customer's record a second time. Whoever reads the newest row of each
-key leaves these rows out (macro `newest_by_key`) and need not sort a feed for it, and a new file is compared with the
-others by the keys it brings and no more.
+Files overlap: a shop sends a month again, or a customer's record a second time. Whoever reads the newest row
+of each key leaves these rows out (macro `newest_by_key`) and need not sort a feed for it, and a new file is
+compared with the others by the keys it brings and no more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,10 @@ def refresh_superseded(
 ) -> None:
     """Brings `superseded.<feed>` (the key's columns and `_source`) in line with `raw.<feed>`.
 
-    Of rows with one key the newest is the one with the highest version, else event time, else source and line: what
-    the rows say decides, never the order in which files arrived. Within a file keys are unique, so that key and source
-    name a row. Files that were added are compared by their keys; when a file has changed or is gone, the feed is done
-    anew.
+    Of rows with one key the newest is the one with the highest version, else event time, else source and
+    line: what the rows say decides, never the order in which files arrived. Within a file keys are unique, so
+    that key and source name a row. Files that were added are compared by their keys; when a file has changed
+    or is gone, the feed is done anew.
 
     Args:
         con: a connection to the warehouse, in which the views `raw.<feed>` are made.

@@ -60,7 +60,7 @@ def _extract(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 
 def _newest(con: duckdb.DuckDBPyConnection, folder: Path) -> list[tuple[Any, ...]]:
-    """The rows as staging takes them (macro `newest_by_key`), which are those that a sort of the feed gives."""
+    """The rows as staging takes them (macro `newest_by_key`): those that a sort of the feed gives."""
     refresh_raw(con, Lake(folder / "lake"), {"sales": CONTRACT})
     taken, sorted_out = (
         con.sql(f"select sale_id, sold_at, updated_at, amount, _source, _line {rows} order by all").fetchall()
