@@ -22,6 +22,7 @@ from pipelines.checks.suites import UNEXPECTED_ROWS, ExpectationSpec, Suite, ren
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.datasource.fluent.interfaces import Batch
+    from great_expectations.expectations.expectation import Expectation
 
     from pipelines.checks.duckdb_datasource import DuckDBDatasource
 
@@ -179,20 +180,24 @@ def _findings(batch: Batch, suite: Suite, as_of_date: date | None) -> Iterator[F
     """Findings in the suite's order.
 
     Queries are validated apart from the rest, since Great Expectations shows their rows in the result format
-    COMPLETE only, which for the others collects every unexpected value of the table.
+    COMPLETE only, which for the others collects every unexpected value of the table. Their rows are counted
+    first, and asked for where there are any.
     """
+    from pipelines.checks.counted_rows import CountedUnexpectedRows  # noqa: PLC0415 - slow import
+
     queries = [spec for spec in suite.expectations if spec.type == UNEXPECTED_ROWS]
     others = [spec for spec in suite.expectations if spec.type != UNEXPECTED_ROWS]
     pointers = [*RAW_POINTERS] if suite.stage is Stage.RAW else [*suite.pointers]
-    formats = {
-        "SUMMARY": {"partial_unexpected_count": EXAMPLES, "unexpected_index_column_names": pointers},
-        "COMPLETE": {},
+    summary = {
+        "result_format": "SUMMARY",
+        "partial_unexpected_count": EXAMPLES,
+        "unexpected_index_column_names": pointers,
     }
-    results: dict[str, ExpectationValidationResult] = {}
-    for result_format, specs in (("SUMMARY", others), ("COMPLETE", queries)):
-        results |= _validate(
-            batch, specs, {"result_format": result_format} | formats[result_format], as_of_date
-        )
+    results = _validate(batch, others, summary, as_of_date)
+    counted = {"result_format": "BOOLEAN_ONLY"}
+    results |= _validate(batch, queries, counted, as_of_date, query=CountedUnexpectedRows)
+    not_met = [spec for spec in queries if not results[spec.name].success]
+    results |= _validate(batch, not_met, {"result_format": "COMPLETE"}, as_of_date)
     for spec in suite.expectations:
         result = results[spec.name]
         if not result.success:
@@ -200,9 +205,14 @@ def _findings(batch: Batch, suite: Suite, as_of_date: date | None) -> Iterator[F
 
 
 def _validate(
-    batch: Batch, specs: Sequence[ExpectationSpec], result_format: dict[str, Any], as_of_date: date | None
+    batch: Batch,
+    specs: Sequence[ExpectationSpec],
+    result_format: dict[str, Any],
+    as_of_date: date | None,
+    *,
+    query: type[Expectation] | None = None,
 ) -> dict[str, ExpectationValidationResult]:
-    """Results by expectation name."""
+    """Results by expectation name; `query` is the class of queries, Great Expectations' own by default."""
     from great_expectations import ExpectationSuite  # noqa: PLC0415 - slow import
     from great_expectations.expectations.registry import get_expectation_impl  # noqa: PLC0415 - slow import
 
@@ -211,7 +221,7 @@ def _validate(
     expectations = []
     for spec in specs:
         if spec.type == UNEXPECTED_ROWS:
-            implementation = get_expectation_impl("unexpected_rows_expectation")
+            implementation = query or get_expectation_impl("unexpected_rows_expectation")
             kwargs: Mapping[str, Any] = {"unexpected_rows_query": _gx_query(spec, as_of_date)}
         else:
             implementation = get_expectation_impl(spec.type)
