@@ -178,12 +178,16 @@ def _days(text: str) -> int:
 
 
 def _run(settings: Settings, given: argparse.Namespace) -> int:
+    # Imports DuckDB, as everything here that is slow is imported by the commands that need it.
+    from pipelines.account import watched  # noqa: PLC0415
+
     dates = _dates(settings, given)
-    start = time.monotonic()
-    with _Runner(settings) as runner:
-        if not runner.run(dates):
-            return 1
-    _print_summary(settings, dates, time.monotonic() - start)
+    with watched() as account:
+        with _Runner(settings) as runner:
+            if not runner.run(dates):
+                return 1
+        _print_summary(settings, dates)
+    print(f"finished in {sum(account.seconds.values()):.1f} s: {account}", flush=True)
     return 0
 
 
@@ -715,10 +719,11 @@ def _with_remedy(message: str) -> str:
     return message if remedy is None else f"{message}\n  {remedy}"
 
 
-def _print_summary(settings: Settings, dates: Sequence[date], seconds: float) -> None:
+def _print_summary(settings: Settings, dates: Sequence[date], seconds: float | None = None) -> None:
     from pipelines.summary import summarise  # noqa: PLC0415 - only a run that published has one
 
-    print(f"\n{summarise(settings, dates)}\n\nfinished in {seconds:.1f} s", flush=True)
+    finished = "" if seconds is None else f"\nfinished in {seconds:.1f} s"
+    print(f"\n{summarise(settings, dates)}\n{finished}", flush=True)
 
 
 if __name__ == "__main__":

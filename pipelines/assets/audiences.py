@@ -17,6 +17,7 @@ from dagster import (
 )
 
 from pipelines import control
+from pipelines.account import FILES, spending
 from pipelines.activation.emission import EmissionStore, Sending
 from pipelines.activation.exports import Export, ExportOptions
 from pipelines.activation.suppressions import SuppressionStore
@@ -63,7 +64,7 @@ def build_audiences(
     )
     def recall(context: AssetExecutionContext, warehouse: Warehouse) -> MaterializeResult:
         days = required_dates_of(context.run.tags, "emitting audiences")
-        with warehouse.connect() as con:
+        with spending(FILES), warehouse.connect() as con:
             emitted = []
             for day in days:
                 require_passed(con, BEFORE_AUDIENCES, day, "emitting audiences")

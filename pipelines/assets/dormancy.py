@@ -15,6 +15,7 @@ from dagster import (
 )
 
 from pipelines import control
+from pipelines.account import COMPUTING, spending
 from pipelines.dormancy.fits import FitRules, WeeklyFit, fit_dormancy
 from pipelines.dormancy.histories import Bounds
 from pipelines.dormancy.store import KINDS, FitStore
@@ -62,7 +63,8 @@ def build_dormancy_fit(
             for fitted_on in needed:
                 if store.has(fitted_on):
                     continue
-                made.append(fit_dormancy(con, fitted_on, rules))
+                with spending(COMPUTING):
+                    made.append(fit_dormancy(con, fitted_on, rules))
                 store.save(made[-1])
             for kind in KINDS:
                 control.write_parquet_view(con, kind.view, store.files(kind), kind.columns)

@@ -19,6 +19,7 @@ from dagster import (
 )
 
 from pipelines import control
+from pipelines.account import FILES, spending
 from pipelines.assets.dbt import REBUILD_TAG
 from pipelines.checks import verdicts
 from pipelines.checks.stages import Stage
@@ -74,7 +75,8 @@ def build_extract(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDef
             verdicts.revoke(con, context.run_id, Stage.RAW, [], datetime.now(UTC))
         arriving = [] if is_rebuild else [feed for feed in selected if feed in profile.feeds]
         if arriving and profile.generated:
-            _make_demo_shop(context, settings)
+            with spending(FILES):
+                _make_demo_shop(context, settings)
         if arriving:
             _extract(context, settings, [contracts[feed] for feed in arriving], lake)
         with warehouse.connect() as con:
@@ -129,9 +131,12 @@ def _make_demo_shop(context: AssetExecutionContext, settings: Settings) -> None:
 def _extract(
     context: AssetExecutionContext, settings: Settings, contracts: list[FeedContract], lake: Lake
 ) -> None:
-    with open_workspace(
-        settings.scratch_dir, memory_limit=settings.extract_memory_limit, threads=settings.threads
-    ) as con:
+    with (
+        spending(FILES),
+        open_workspace(
+            settings.scratch_dir, memory_limit=settings.extract_memory_limit, threads=settings.threads
+        ) as con,
+    ):
         for contract in contracts:
             _extract_one(context, con, settings, contract, lake)
 

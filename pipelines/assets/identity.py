@@ -18,6 +18,7 @@ from dagster import (
     multi_asset,
 )
 
+from pipelines.account import COMPUTING, spending
 from pipelines.feeds.errors import ConfigError
 from pipelines.identity.instructions import current_instructions
 from pipelines.identity.ledger import Ledger
@@ -63,12 +64,13 @@ def build_forms(settings: Settings, upstream: Sequence[AssetKey]) -> AssetsDefin
 
         with warehouse.connect() as con:
             try:
-                formed = update_forms(
-                    con,
-                    region=profile.region,
-                    placeholder_phones=profile.identity.placeholder_phones,
-                    placeholder_emails=profile.identity.placeholder_emails,
-                )
+                with spending(COMPUTING):
+                    formed = update_forms(
+                        con,
+                        region=profile.region,
+                        placeholder_phones=profile.identity.placeholder_phones,
+                        placeholder_emails=profile.identity.placeholder_emails,
+                    )
             except ValueError as error:
                 raise Failure(f"{profile.file}: {error}") from error
             for table in _FORMS:

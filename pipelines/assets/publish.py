@@ -17,6 +17,7 @@ from dagster import (
     asset,
 )
 
+from pipelines.account import FILES, spending
 from pipelines.assets.dbt import REBUILD_TAG
 from pipelines.checks import verdicts
 from pipelines.checks.gates import require_passed
@@ -63,7 +64,7 @@ def build_publish(
     def winback_analytics(context: AssetExecutionContext, warehouse: Warehouse) -> MaterializeResult:
         days = required_dates_of(context.run.tags, "publishing")
         tables = published_tables(manifest)
-        with warehouse.connect() as con:
+        with spending(FILES), warehouse.connect() as con:
             for day in days:
                 require_passed(con, list(Stage), day, "publishing")
             # Not before: a rebuild computes the recorded dates again, and movements are published for ever.

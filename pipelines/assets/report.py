@@ -17,6 +17,7 @@ from dagster import (
     asset,
 )
 
+from pipelines import account
 from pipelines.partitions import required_dates_of
 from pipelines.report import PolicyWords, Report, write_report
 from pipelines.settings import Settings
@@ -51,7 +52,10 @@ def build_report(
     )
     def daily_report(context: AssetExecutionContext) -> MaterializeResult:
         written = []
-        with duckdb.connect(str(settings.published_file), read_only=True) as con:
+        with (
+            account.spending(account.REPORT),
+            duckdb.connect(str(settings.published_file), read_only=True) as con,
+        ):
             for day in required_dates_of(context.run.tags, "the report"):
                 written.append(
                     write_report(

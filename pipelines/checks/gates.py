@@ -23,6 +23,7 @@ from dagster import (
     multi_asset_check,
 )
 
+from pipelines.account import EXPECTATIONS, spending
 from pipelines.checks import verdicts as verdict_store
 from pipelines.checks.runner import SuiteVerdict, run_suites
 from pipelines.checks.stages import Stage
@@ -81,7 +82,8 @@ def build_gate(
         if stage.dated:
             dates = required_dates_of(context.run.tags, f"the gate of stage {stage}")
         with context.resources.warehouse.connect() as con:
-            verdicts = run_suites(con, selected, dates)
+            with spending(EXPECTATIONS):
+                verdicts = run_suites(con, selected, dates)
             verdict_store.ensure_tables(con)
             verdict_store.record(con, context.run.run_id, verdicts, datetime.now(UTC))
         by_suite = defaultdict(list)

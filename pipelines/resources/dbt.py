@@ -45,6 +45,7 @@ from dagster_dbt.asset_utils import (
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from pydantic import Field
 
+from pipelines.account import DBT, spending
 from pipelines.checks import dbt_tests
 from pipelines.resources.table_metadata import column_metadata, preview
 from pipelines.resources.warehouse import Warehouse
@@ -300,12 +301,13 @@ class _Invocation:
         """Run dbt, hand out its results, warnings and errors as they come, and write its log."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._thread.start()
-        try:
-            while (message := self._queue.get()) is not None:
-                yield message
-            self._thread.join()
-        finally:
-            self._stop()
+        with spending(DBT):
+            try:
+                while (message := self._queue.get()) is not None:
+                    yield message
+                self._thread.join()
+            finally:
+                self._stop()
 
     def compiled(self, unique_id: str) -> str | None:
         """The SQL that a node ran, once it has run."""
