@@ -151,8 +151,10 @@ def publish(
         full = full or not _copy_current(connection, target, temporary)
         with _attached(connection, temporary, f"(storage_version '{STORAGE_VERSION}')"):
             publisher = _Publisher(connection, source, chosen, allowed_dates)
-            publisher.drop_others(tables)
-            modes = [publisher.bring_up_to_date(table) for table in tables]
+            with _transaction(connection):
+                publisher.drop_others(tables)
+                modes = [publisher.bring_up_to_date(table) for table in tables]
+                publisher.comment(tables)
             connection.execute(f"checkpoint {_COPY}")
         with _attached(connection, temporary, "(read_only)"):
             reports = tuple(
@@ -208,8 +210,29 @@ class _Publisher:
             mode = "unchanged"
         else:
             self._rewrite(table)
-        self._comment(table)
         return mode
+
+    def comment(self, tables: Sequence[PublishedTable]) -> None:
+        """Give the copy its comments: those of yesterday's copy that have changed, and all of new tables."""
+        found: dict[tuple[str, str, str], str | None] = {
+            (schema, table, column): comment
+            for schema, table, column, comment in self._connection.execute(
+                "select schema_name, table_name, '', comment from duckdb_tables() "
+                "where database_name = $copy "
+                "union all select schema_name, table_name, column_name, comment from duckdb_columns() "
+                "where database_name = $copy",
+                {"copy": _COPY},
+            ).fetchall()
+        }
+        for table in tables:
+            copy, place = _name(_COPY, table), (table.schema, table.name)
+            if found[(*place, "")] != table.comment:
+                self._connection.execute(f"comment on table {copy} is {_literal(table.comment)}")
+            for column in table.columns:
+                if found[(*place, column.name)] != column.comment:
+                    self._connection.execute(
+                        f"comment on column {copy}.{_quoted(column.name)} is {_literal(column.comment)}"
+                    )
 
     def verify(self, table: PublishedTable, mode: Mode) -> int:
         """Compare the copy with the warehouse, and count its rows.
@@ -257,26 +280,6 @@ class _Publisher:
             f"select {columns} from {_name(self._source, table)} where {where}"
             + (f" order by {order}" if order else "")
         )
-
-    def _comment(self, table: PublishedTable) -> None:
-        """Give the copy its comments, those of yesterday's copy that have changed and all of a new table."""
-        copy = _name(_COPY, table)
-        found: dict[str, str | None] = dict(
-            self._connection.execute(
-                "select '', comment from duckdb_tables() "
-                "where database_name = $database and schema_name = $schema and table_name = $table "
-                "union all select column_name, comment from duckdb_columns() "
-                "where database_name = $database and schema_name = $schema and table_name = $table",
-                {"database": _COPY, "schema": table.schema, "table": table.name},
-            ).fetchall()
-        )
-        if found[""] != table.comment:
-            self._connection.execute(f"comment on table {copy} is {_literal(table.comment)}")
-        for column in table.columns:
-            if found[column.name] != column.comment:
-                self._connection.execute(
-                    f"comment on column {copy}.{_quoted(column.name)} is {_literal(column.comment)}"
-                )
 
     def _wanted(self, table: PublishedTable, where: str = "true") -> tuple[int, int]:
         """The checksum in the warehouse, to which nobody writes while this run has its lock."""
@@ -383,6 +386,18 @@ def _attached(connection: Connection, path: Path, options: str) -> Iterator[None
         yield
     finally:
         connection.execute(f"detach {_COPY}")
+
+
+@contextmanager
+def _transaction(connection: Connection) -> Iterator[None]:
+    """All or nothing; and each statement that stood alone would wait for the disk."""
+    connection.execute("begin transaction")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
 
 
 def _take_place(temporary: Path, target: Path) -> None:

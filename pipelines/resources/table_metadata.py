@@ -26,12 +26,9 @@ def column_metadata(
         table: its name.
         defined: metadata of the asset's definition, which has the descriptions and the lineage.
     """
-    types = con.execute(
-        "select column_name, data_type from duckdb_columns() "
-        "where database_name = current_database() and schema_name = ? and table_name = ? "
-        "order by column_index",
-        [schema, table],
-    ).fetchall()
+    # Of the one table: duckdb_columns() lists all of the warehouse.
+    described = con.execute(f'describe "{schema}"."{table}"').fetchall()
+    types = [(name, kind) for name, kind, *_ in described]
     meant = {column.name: column.description for column in _columns(defined)}
     metadata: dict[str, Any] = {
         "dagster/column_schema": TableSchema(
