@@ -38,7 +38,13 @@ class Models:
         self._hooks: list[str] = []
         self._rendered: dict[str, tuple[str, list[str]]] = {}
         self._environment = jinja2.Environment(extensions=["jinja2.ext.do"])
-        self._environment.globals.update({"ref": lambda name: f"{schema}.{name}", "config": self._config})
+        self._environment.globals.update(
+            {
+                "ref": lambda name: f"{schema}.{name}",
+                "source": lambda source, name: f"{source}.{name}",
+                "config": self._config,
+            }
+        )
         self._environment.globals.update(self._macros())
 
     def sql(self, model: str) -> str:
