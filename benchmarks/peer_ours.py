@@ -10,6 +10,7 @@ same.
 import sys
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,7 +24,13 @@ from peer_run import Run, main  # noqa: E402
 SCHEMA = "core"
 """Where the fit looks; the marts are made beside what they read."""
 
-FACTS = ("int_return_allocation", "int_purchase_line", "int_kept_day", "int_kept_category_day", "int_revenue_day")
+FACTS = (
+    "int_return_allocation",
+    "int_purchase_line",
+    "int_kept_day",
+    "int_kept_category_day",
+    "int_revenue_day",
+)
 RFM = ("int_as_of_date", "int_customer_rfm")
 DORMANCY = ("int_category_season", "int_buyer", "int_own_x", "int_customer_dormancy")
 
@@ -36,12 +43,15 @@ def run(this: Run) -> None:
     import scipy.special  # noqa: F401, PLC0415
     from model_sql import Models  # noqa: PLC0415
 
+    from pipelines import control  # noqa: PLC0415
     from pipelines.dormancy.fits import fit_dormancy  # noqa: PLC0415
     from pipelines.dormancy.store import FIT, FitStore  # noqa: PLC0415
     from pipelines.dormancy.tuned_x import fit_date  # noqa: PLC0415
 
-    warehouse, lake = this.folder / "ours.duckdb", this.folder / "ours_lake"
-    with duckdb.connect(str(warehouse), config=this.given["duckdb"]) as con:
+    with (
+        TemporaryDirectory(dir=this.folder) as home,
+        duckdb.connect(str(Path(home) / "warehouse.duckdb"), config=this.given["duckdb"]) as con,
+    ):
         models = Models(SCHEMA)
         rules = _prepare(con, this.as_of_date)
         this.start()
@@ -52,10 +62,10 @@ def run(this: Run) -> None:
         for model in RFM:
             models.make(con, f"marts/{model}")
         this.done("rfm")
-        store = FitStore(lake)
+        store = FitStore(Path(home) / "lake")
         fit = fit_dormancy(con, fit_date(this.as_of_date), rules)
         store.save(fit)
-        _show(con, FIT.view, store.files(FIT), FIT.columns)
+        control.write_parquet_view(con, FIT.view, store.files(FIT), FIT.columns)
         this.done("fit")
         for model in DORMANCY:
             models.make(con, f"marts/{model}")
@@ -120,12 +130,6 @@ def _read(con: "duckdb.DuckDBPyConnection", folder: Path) -> None:
         group by customer_id;
         """
     )
-
-
-def _show(con: "duckdb.DuckDBPyConnection", view: str, files: list[Path], columns: dict[str, str]) -> None:
-    from pipelines import control  # noqa: PLC0415
-
-    control.write_parquet_view(con, view, files, columns)
 
 
 def _write(con: "duckdb.DuckDBPyConnection", this: Run) -> None:

@@ -4,6 +4,7 @@ Needs nothing but Python, since each peer runs in an environment of its own.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -48,6 +49,7 @@ class Run:
     parts: dict[str, float] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
     _last: float = 0.0
+    _processor_start: float = 0.0
 
     @property
     def as_of_date(self) -> date:
@@ -62,6 +64,7 @@ class Run:
     def start(self) -> None:
         """Libraries are loaded: the clock runs from here."""
         self._last = time.perf_counter()
+        self._processor_start = time.process_time()
 
     def done(self, part: str) -> None:
         """A part is done: its seconds end, and those of the next begin."""
@@ -70,8 +73,13 @@ class Run:
         self._last = now
 
     def stop(self) -> None:
-        """Nothing after this counts: seconds and memory are taken."""
-        self.found |= {"seconds": sum(self.parts.values()), "parts": self.parts, "peak_rss_bytes": peak_rss()}
+        """Nothing after this counts: seconds (of the clock, and of processors) and memory are taken."""
+        self.found |= {
+            "seconds": sum(self.parts.values()),
+            "parts": dict(self.parts),
+            "processor_seconds": time.process_time() - self._processor_start,
+            "peak_rss_bytes": peak_rss(),
+        }
 
 
 def peak_rss(process: int | str = "self") -> int:
@@ -79,6 +87,13 @@ def peak_rss(process: int | str = "self") -> int:
     status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(peak.split()[1]) * 1024
+
+
+def processor_seconds(process: int) -> float:
+    """What another process has used of processors so far, in user and system mode."""
+    # The name before it may hold spaces, but ends with the last bracket.
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main(peer: str, run: Callable[[Run], None], packages: tuple[str, ...]) -> None:
