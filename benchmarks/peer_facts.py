@@ -32,8 +32,9 @@ from range($customers);
 
 create temp table purchase as
 with gaps as (
-    select customer_id, favourite, first_day, place, if(place = 0, 0, -mean_gap * ln(u('gap', customer_id, place)))
-        as gap
+    select
+        customer_id, favourite, first_day, place,
+        if(place = 0, 0, -mean_gap * ln(u('gap', customer_id, place))) as gap
     from (
         select *, unnest(range(cast(least(purchases, 3 + 2 * $days / mean_gap, 150) as bigint))) as place
         from person
@@ -41,26 +42,33 @@ with gaps as (
 )
 select
     customer_id, favourite, place,
-    first_day + sum(gap) over (partition by customer_id order by place) + u('hour', customer_id, place) as on_day
+    first_day + sum(gap) over (partition by customer_id order by place) + u('hour', customer_id, place)
+        as on_day
 from gaps;
 
 create temp table order_line as
 with line as (
-    select *, unnest(range(1 + cast(floor(4 * u('lines', customer_id, place)) as bigint))) as line_no
-    from purchase
-    where on_day < $days
+    select *, place * 8 + line_no as number
+    from (
+        select *, unnest(range(1 + cast(floor(4 * u('lines', customer_id, place)) as bigint))) as line_no
+        from purchase
+        where on_day < $days
+    )
 ),
 product as (
     select
         *,
         -- Two lines of three are of the favourite category; of its products few sell much.
         cast(
-            if(u('own', customer_id, place * 8 + line_no) < 0.67, favourite,
-                floor($categories * u('other', customer_id, place * 8 + line_no)))
-            + $categories * floor($products // $categories * pow(u('which', customer_id, place * 8 + line_no), 3))
+            if(
+                u('own', customer_id, number) < 0.67,
+                favourite,
+                floor($categories * u('other', customer_id, number))
+            )
+            + $categories * floor($products // $categories * pow(u('which', customer_id, number), 3))
             as integer
         ) as product_id,
-        1 + cast(floor(2 * pow(u('quantity', customer_id, place * 8 + line_no), 3)) as integer) as quantity
+        1 + cast(floor(2 * pow(u('quantity', customer_id, number), 3)) as integer) as quantity
     from line
 )
 select

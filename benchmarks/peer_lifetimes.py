@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from peer_run import RESULT, SEEDS, Run, main  # noqa: E402
+from peer_run import RESULT, SEEDS, Run, main
 
 
 def run(this: Run) -> None:

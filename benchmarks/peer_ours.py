@@ -39,7 +39,7 @@ def run(this: Run) -> None:
     """Make the tables, with the fit; `parts` tells what each took."""
     import duckdb  # noqa: PLC0415
     import polars  # noqa: F401, PLC0415 - the store of the fits writes with it
-    import scipy.optimize  # noqa: F401, PLC0415 - the fit loads it
+    import scipy.optimize  # noqa: PLC0415 - the fit loads it
     import scipy.special  # noqa: F401, PLC0415
     from model_sql import Models  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from peer_run import RESULT, SEEDS, Run, main, peak_rss, processor_seconds  # noqa: E402
+from peer_run import RESULT, SEEDS, Run, main, peak_rss, processor_seconds
 
 
 def run(this: Run) -> None:
@@ -55,7 +55,7 @@ def _session(this: Run) -> "SparkSession":
 
 def _customers(spark: "SparkSession", this: Run) -> "DataFrame":
     from pyspark.sql import Window  # noqa: PLC0415
-    from pyspark.sql import functions as F  # noqa: N812, PLC0415
+    from pyspark.sql import functions as F  # noqa: PLC0415
 
     as_of = F.lit(this.as_of_date)
     day = F.to_date("ordered_at")
@@ -94,7 +94,7 @@ def _customers(spark: "SparkSession", this: Run) -> "DataFrame":
 
 def _p_alive(this: Run) -> "Column":
     """MBG/NBD (Batislam, Denizel & Filiztekin 2007, IJRM 24:201, appendix A, equation 5)."""
-    from pyspark.sql import functions as F  # noqa: N812, PLC0415
+    from pyspark.sql import functions as F  # noqa: PLC0415
 
     r, alpha, a, b = (F.lit(this.given["model"][name]) for name in ("r", "alpha", "a", "b"))
     repeats = F.col("frequency") - 1

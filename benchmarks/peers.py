@@ -9,23 +9,23 @@ Parquet file by
 - pyspark: the DataFrame API on this machine, the parameters given.
 
 Measured is from the Parquet file to the results in memory (ours: in the tables of a warehouse file), without
-loading libraries and without starting Spark. Each run is a process of its own, in turns; figures are
-medians, and memory is the highest resident set (VmHWM; for Spark the JVM's and Python's). Processor seconds stand
-beside those of the clock, since other programs on the machine hardly change them. All have the same number
-of threads; pandas and lifetimes mostly use one.
+loading libraries and without starting Spark. Each run is a process of its own, in turns; figures are medians,
+and memory is the highest resident set (VmHWM; for Spark the JVM's and Python's). Processor seconds stand
+beside those of the clock, since other programs on the machine hardly change them. All have the same number of
+threads; pandas and lifetimes mostly use one.
 
 They do not compute the same. Everybody gives recency, frequency, monetary value, three scores, two segments
-and P(alive). Ours alone keeps text keys and exact decimals, looks for returns line by line, computes
-the day before as well (for movements), fits and judges three models and a rule in each of the categories at
-two past dates, and gives each customer a horizon, P(active) within it, the day on which sleep begins, one of five
-states, season, value tier, expected value, episode, and an explanation in two languages. lifetimes alone
-fits to all customers, where ours takes samples of 5,000 (the fit to a sample is in the JSON), and
-computes the standard errors. Polars and PySpark fit nothing. `parts` in the JSON are the seconds of each step.
+and P(alive). Ours alone keeps text keys and exact decimals, looks for returns line by line, computes the day
+before as well (for movements), fits and judges three models and a rule in each of the categories at two past
+dates, and gives each customer a horizon, P(active) within it, the day on which sleep begins, one of five
+states, season, value tier, expected value, episode, and an explanation in two languages. lifetimes alone fits
+to all customers, where ours takes samples of 5,000 (the fit to a sample is in the JSON), and computes the
+standard errors. Polars and PySpark fit nothing. `parts` in the JSON are the seconds of each step.
 
 Nothing is reported unless recency, frequency and monetary value are equal for every customer; scores are
-equal, or within what the definition leaves open (ours and Polars give ties one score; `qcut` of ranks and `ntile`
-split them, and round one rank otherwise); segments are those of the scores; and P(alive) is, to 1e-9, that
-of the product's SQL (`mbg_cnbd_p_alive`, k = 1) with the same parameters.
+equal, or within what the definition leaves open (ours and Polars give ties one score; `qcut` of ranks and
+`ntile` split them, and round one rank otherwise); segments are those of the scores; and P(alive) is, to 1e-9,
+that of the product's SQL (`mbg_cnbd_p_alive`, k = 1) with the same parameters.
 
 Prints a table, the target with "met" or "MISSED", and a line of JSON (also to `--json FILE`); ends with 1 if
 the target is missed. It is judged from a million customers up. lifetimes and PySpark are in
@@ -88,30 +88,37 @@ class Setup:
     threads: int
 
 
+def prepare(folder: Path, customers: int, seed: int, setup: Setup) -> dict[str, int]:
+    """Writes the facts and what the peers are told; returns how many rows."""
+    given = {
+        "as_of_date": AS_OF_DATE.isoformat(),
+        "model": MODEL,
+        "fit_sample": FIT_SAMPLE,
+        "duckdb": {"memory_limit": setup.memory_limit, "threads": str(setup.threads)},
+    }
+    (folder / "given.json").write_text(json.dumps(given), encoding="utf-8")
+    return write_facts(folder, customers, seed)
+
+
 def measure(customers: int, seed: int, setup: Setup) -> dict[str, Any]:
     """Runs the peers in turns, each run in a process of its own, and checks what they have found."""
     with TemporaryDirectory(prefix="winback-benchmark-") as name:
         folder = Path(name)
-        facts = write_facts(folder, customers, seed)
-        given = {
-            "as_of_date": AS_OF_DATE.isoformat(),
-            "model": MODEL,
-            "fit_sample": FIT_SAMPLE,
-            "duckdb": {"memory_limit": setup.memory_limit, "threads": str(setup.threads)},
-        }
-        (folder / "given.json").write_text(json.dumps(given), encoding="utf-8")
+        facts = prepare(folder, customers, seed, setup)
         runs: dict[str, list[dict[str, Any]]] = {method: [] for method in setup.methods}
         for _ in range(setup.repeats):
             for method in setup.methods:
                 runs[method].append(run_once(method, folder, setup))
         measured = {method: _summary(runs[method]) for method in setup.methods}
-        for method in setup.methods:
+        for method, each in measured.items():
             if method != "ours":
-                measured[method]["agreement"] = agreement(folder, method, measured[method]["model"])
+                each["agreement"] = agreement(folder, method, each["model"])
     for each in measured.values():
-        each["ratio_to_ours"] = round(each["seconds"] / measured["ours"]["seconds"], 2)
-        processor = each["processor_seconds"] / measured["ours"]["processor_seconds"]
-        each["processor_ratio_to_ours"] = round(processor, 2)
+        for ratio, seconds in (
+            ("ratio_to_ours", "seconds"),
+            ("processor_ratio_to_ours", "processor_seconds"),
+        ):
+            each[ratio] = round(each[seconds] / measured["ours"][seconds], 2)
     return {**facts, "methods": measured, **_fits(measured)}
 
 
@@ -208,7 +215,7 @@ def agreement(folder: Path, method: str, model: dict[str, float]) -> dict[str, A
                 p_alive=_p_alive(model),
                 ranks=", ".join(
                     f"rank() over (order by {by}) as {name}_first, "
-                    f"rank() over (order by {by}) + count(*) over (partition by {by.split()[0]}) - 1 as {name}_last"
+                    f"{name}_first + count(*) over (partition by {by.split()[0]}) - 1 as {name}_last"
                     for name, by in _RANKED.items()
                 ),
                 scores=", ".join(
@@ -291,9 +298,9 @@ def show(found: dict[str, Any], absent: Sequence[str]) -> None:
             parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in each["parts"].items())
             print(f"seconds of {method}: {parts}")
     if "lifetimes" in found["methods"]:
-        print(f"lifetimes to ours without either's fit: {found['ratio_without_fits']:.2f}")
+        print(f"lifetimes to ours, without either's fit: {found['ratio_without_fits']:.2f}")
         print(
-            f"lifetimes to ours with a fit to {FIT_SAMPLE:,} customers: {found['ratio_with_fit_of_sample']:.2f}"
+            f"lifetimes to ours, its fit to {FIT_SAMPLE:,} customers: {found['ratio_with_fit_of_sample']:.2f}"
         )
 
 
