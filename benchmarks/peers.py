@@ -4,6 +4,7 @@ The same synthetic order lines (`peer_facts.py`; about twenty a customer over 90
 Parquet file by
 
 - ours: the product's own models on DuckDB, with a weekly fit;
+- ours_narrow: only what the others compute too, by the product's SQL, with a fit of MBG/NBD to a sample;
 - lifetimes: pandas and lifetimes, with a fit of MBG/NBD to all customers;
 - polars: one lazy query, the parameters of MBG/NBD given;
 - pyspark: the DataFrame API on this machine, the parameters given.
@@ -47,15 +48,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
-import jinja2
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "benchmarks")]
 
+from model_sql import p_alive_sql  # noqa: E402
 from peer_facts import AS_OF_DATE, write_facts  # noqa: E402
 from peer_run import SEEDS  # noqa: E402
 
-PEERS = ("ours", "lifetimes", "polars", "pyspark")
+PEERS = ("ours", "ours_narrow", "lifetimes", "polars", "pyspark")
 NEEDS_PACKAGE = ("lifetimes", "pyspark")
 
 MODEL = {"r": 0.8, "alpha": 25.0, "a": 1.05, "b": 11.0}
@@ -164,7 +165,9 @@ def _fits(measured: dict[str, Any]) -> dict[str, float]:
         return {}
     ours, peer = measured["ours"], measured["lifetimes"]
     unfitted = peer["seconds"] - peer["parts"]["fit"]
+    narrow = measured.get("ours_narrow")
     return {
+        **({"ratio_to_narrow": round(peer["seconds"] / narrow["seconds"], 2)} if narrow else {}),
         "ratio_without_fits": round(unfitted / (ours["seconds"] - ours["parts"]["fit"]), 2),
         "ratio_with_fit_of_sample": round((unfitted + peer["fit_of_sample_seconds"]) / ours["seconds"], 2),
     }
@@ -212,7 +215,9 @@ def agreement(folder: Path, method: str, model: dict[str, float]) -> dict[str, A
                 # Spark writes a folder of files.
                 result=f"{method}.parquet/*.parquet" if method == "pyspark" else f"{method}.parquet",
                 seeds=SEEDS,
-                p_alive=_p_alive(model),
+                p_alive=p_alive_sql(
+                    model, [f"ours.{name}" for name in ("repeats", "age_at_last_days", "age_days")]
+                ),
                 ranks=", ".join(
                     f"rank() over (order by {by}) as {name}_first, "
                     f"{name}_first + count(*) over (partition by {by.split()[0]}) - 1 as {name}_last"
@@ -252,16 +257,6 @@ def _row(con: duckdb.DuckDBPyConnection, columns: list[str]) -> dict[str, Any]:
     return dict(zip(names, found.fetchall()[0], strict=True))
 
 
-def _p_alive(model: dict[str, float]) -> str:
-    """The product's SQL for P(alive) with k = 1 and the peer's parameters."""
-    file = PROJECT / "dbt_project" / "macros" / "mbg_cnbd.sql"
-    macros = jinja2.Template(file.read_text(encoding="utf-8")).module
-    fitted = (f"cast('{model[name]!r}' as double)" for name in ("r", "alpha", "a", "b"))
-    known = (f"ours.{name}" for name in ("repeats", "age_at_last_days", "age_days"))
-    sql: str = macros.mbg_cnbd_p_alive("1", *fitted, *known)  # type: ignore[attr-defined]
-    return sql
-
-
 def missing(methods: Sequence[str], pythons: dict[str, str]) -> list[str]:
     """Which of the methods cannot be run."""
     return [
@@ -284,20 +279,22 @@ def _has_java() -> bool:
 def show(found: dict[str, Any], absent: Sequence[str]) -> None:
     """Print the table."""
     print(f"{found['customers']:,} customers, {found['lines']:,} order lines")
-    print(f"{'':>10} {'seconds':>10} {'to ours':>10} {'processor':>10} {'to ours':>10} {'peak MB':>10}")
+    print(f"{'':>12} {'seconds':>10} {'to ours':>10} {'processor':>10} {'to ours':>10} {'peak MB':>10}")
     for method, each in found["methods"].items():
         print(
-            f"{method:>10} {each['seconds']:>10.2f} {each['ratio_to_ours']:>10.2f} "
+            f"{method:>12} {each['seconds']:>10.2f} {each['ratio_to_ours']:>10.2f} "
             f"{each['processor_seconds']:>10.2f} {each['processor_ratio_to_ours']:>10.2f} "
             f"{each['peak_rss_bytes'] / 1e6:>10,.0f}"
         )
     for method in absent:
-        print(f"{method:>10} not measured: not installed")
+        print(f"{method:>12} not measured: not installed")
     for method, each in found["methods"].items():
         if len(each["parts"]) > 1:
             parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in each["parts"].items())
             print(f"seconds of {method}: {parts}")
     if "lifetimes" in found["methods"]:
+        if "ratio_to_narrow" in found:
+            print(f"lifetimes to ours_narrow: {found['ratio_to_narrow']:.2f}")
         print(f"lifetimes to ours, without either's fit: {found['ratio_without_fits']:.2f}")
         print(
             f"lifetimes to ours, its fit to {FIT_SAMPLE:,} customers: {found['ratio_with_fit_of_sample']:.2f}"

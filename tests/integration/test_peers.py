@@ -1,5 +1,6 @@
 """The benchmark beside peers at a smaller size: it runs, and finds out whose results are others."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from pipelines.settings import PROJECT_DIR
 
 sys.path.insert(0, str(PROJECT_DIR / "benchmarks"))
 
+import peer_ours_narrow
+import peer_run
 import peers
 
 CUSTOMERS = 500
@@ -29,12 +32,23 @@ def folder(tmp_path_factory) -> Path:
 
 
 def test_ours_and_polars_find_the_same(folder):
-    agreement = peers.agreement(folder, "polars", peers.MODEL)
-
-    assert agreement.pop("p_alive_difference") <= peers.MAX_DIFFERENCE
-    # Ties share a score in both.
-    assert agreement == {"r_scores_otherwise": 0, "f_scores_otherwise": 0, "m_scores_otherwise": 0}
+    same_scores(peers.agreement(folder, "polars", peers.MODEL))
     assert pl.read_parquet(folder / "ours.parquet").height == CUSTOMERS
+
+
+def test_the_narrow_form_of_ours_finds_the_same(folder):
+    given = json.loads((folder / "given.json").read_text(encoding="utf-8"))
+    this = peer_run.Run(folder, given, folder / "ours_narrow.parquet")
+
+    peer_ours_narrow.run(this)
+
+    same_scores(peers.agreement(folder, "ours_narrow", this.found["model"]))
+
+
+def same_scores(agreement: dict) -> None:
+    assert agreement.pop("p_alive_difference") <= peers.MAX_DIFFERENCE
+    # Ties share a score in all of them.
+    assert agreement == {"r_scores_otherwise": 0, "f_scores_otherwise": 0, "m_scores_otherwise": 0}
 
 
 @pytest.mark.parametrize(
