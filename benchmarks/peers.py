@@ -110,6 +110,7 @@ def measure(customers: int, seed: int, setup: Setup) -> dict[str, Any]:
         for _ in range(setup.repeats):
             for method in setup.methods:
                 runs[method].append(run_once(method, folder, setup))
+                print(f"{method}: {runs[method][-1]['seconds']:.2f} s", file=sys.stderr, flush=True)
         measured = {method: _summary(runs[method]) for method in setup.methods}
         for method, each in measured.items():
             if method != "ours":
