@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from pipelines.settings import PROJECT_DIR
 
 sys.path.insert(0, str(PROJECT_DIR / "benchmarks"))
 
+import peer_ours
 import peer_ours_narrow
 import peer_run
 import peers
@@ -24,11 +26,19 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("peers")
     setup = peers.Setup(("ours", "polars"), {}, repeats=1, memory_limit="1GB", threads=2)
     assert peers.prepare(folder, CUSTOMERS, 1, setup)["customers"] == CUSTOMERS
-    for method in setup.methods:
-        found = peers.run_once(method, folder, setup)
+    ours = run_here(peer_ours.run, folder, "ours").found
+    for found in (ours, peers.run_once("polars", folder, setup)):
         assert found["seconds"] == pytest.approx(sum(found["parts"].values()))
         assert found["peak_rss_bytes"] > 0
     return folder
+
+
+def run_here(run: Callable[[peer_run.Run], None], folder: Path, name: str) -> peer_run.Run:
+    """A peer in this process, which has its libraries."""
+    given = json.loads((folder / "given.json").read_text(encoding="utf-8"))
+    this = peer_run.Run(folder, given, folder / f"{name}.parquet")
+    run(this)
+    return this
 
 
 def test_ours_and_polars_find_the_same(folder):
@@ -37,12 +47,9 @@ def test_ours_and_polars_find_the_same(folder):
 
 
 def test_the_narrow_form_of_ours_finds_the_same(folder):
-    given = json.loads((folder / "given.json").read_text(encoding="utf-8"))
-    this = peer_run.Run(folder, given, folder / "ours_narrow.parquet")
+    found = run_here(peer_ours_narrow.run, folder, "ours_narrow").found
 
-    peer_ours_narrow.run(this)
-
-    same_scores(peers.agreement(folder, "ours_narrow", this.found["model"]))
+    same_scores(peers.agreement(folder, "ours_narrow", found["model"]))
 
 
 def same_scores(agreement: dict) -> None:
