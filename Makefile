@@ -13,7 +13,7 @@ export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run backfill rebuild scrub refresh ui test chromium drill fuzz bench evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format dictionary pictures requirements clean
+.PHONY: help run backfill rebuild scrub refresh ui test chromium drill fuzz bench bench-peers evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format dictionary pictures requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -57,6 +57,10 @@ bench: .venv/dev ## memory of taking in a large CSV, speed of the identity graph
 	@$(BIN)/python benchmarks/extract_memory.py --gigabytes $(or $(GIGABYTES),5)
 	@$(BIN)/python benchmarks/identity_components.py --people $(or $(PEOPLE),1000000)
 	@$(BIN)/python benchmarks/decision_speed.py --customers $(or $(PEOPLE),1000000)
+
+bench-peers: .venv/dev .venv/peers/installed ## RFM and dormancy beside pandas with lifetimes, Polars and PySpark (PEOPLE=1000000, JSON=)
+	@$(BIN)/python benchmarks/peers.py --customers $(or $(PEOPLE),1000000) $(if $(JSON),--json $(JSON)) \
+		--lifetimes-python .venv/peers/bin/python --pyspark-python .venv/peers/bin/python
 
 evaluate-identity: .venv/dev ## how right the customers are, on demo shops and reference data (WINBACK_REFERENCE_DATA=)
 	@$(BIN)/python benchmarks/evaluate_identity.py
@@ -108,6 +112,13 @@ clean: ## remove the environment and what tools left; data stay
 .venv/dev: requirements/dev.txt pyproject.toml
 	@$(call install,requirements/dev.txt)
 	@touch .venv/run $@
+
+# What Winback is compared with has its own environment: it shall not decide which pandas everybody gets.
+.venv/peers/installed: benchmarks/peers-requirements.txt .venv/dev
+	@echo "installing lifetimes and PySpark into .venv/peers (once) ..."
+	@$(BIN)/python -m venv --clear .venv/peers
+	@.venv/peers/bin/python -m pip install -qq --disable-pip-version-check -r $<
+	@touch $@
 
 # Without a browser its test is skipped, and says so; nothing else needs one.
 define chromium

@@ -3,7 +3,7 @@
 What is evaluated and measured is the SQL that a run computes; only dbt itself is left out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -38,7 +38,13 @@ class Models:
         self._hooks: list[str] = []
         self._rendered: dict[str, tuple[str, list[str]]] = {}
         self._environment = jinja2.Environment(extensions=["jinja2.ext.do"])
-        self._environment.globals.update({"ref": lambda name: f"{schema}.{name}", "config": self._config})
+        self._environment.globals.update(
+            {
+                "ref": lambda name: f"{schema}.{name}",
+                "source": lambda source, name: f"{source}.{name}",
+                "config": self._config,
+            }
+        )
         self._environment.globals.update(self._macros())
 
     def sql(self, model: str) -> str:
@@ -69,3 +75,16 @@ class Models:
         text = "".join(file.read_text(encoding="utf-8") for file in files)
         adapter.module = self._environment.from_string(text).make_module()
         return {name: macro for name, macro in vars(adapter.module).items() if not name.startswith("_")}
+
+
+def p_alive_sql(model: Mapping[str, float], known: Sequence[str]) -> str:
+    """P(alive) by `mbg_cnbd_p_alive` with k = 1.
+
+    Args:
+        model: r, alpha, a and b.
+        known: SQL of the repeat purchase-days, the age at the last one and the age now.
+    """
+    macros = jinja2.Template((_MACROS / "mbg_cnbd.sql").read_text(encoding="utf-8")).module
+    fitted = (f"cast('{model[name]!r}' as double)" for name in ("r", "alpha", "a", "b"))
+    sql: str = macros.mbg_cnbd_p_alive("1", *fitted, *known)  # type: ignore[attr-defined]
+    return sql
