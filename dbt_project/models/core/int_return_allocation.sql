@@ -156,22 +156,36 @@ stated_returns as (
 
 ),
 
+-- Few orders are returned: the others need not be sorted.
+returned_orders as (
+
+    select distinct
+        channel,
+        customer_id,
+        returned_order_id as order_id,
+        product_id
+    from stated_returns
+
+),
+
 stated_purchases as (
 
     select
-        line_id,
-        channel,
-        customer_id,
-        product_id,
-        order_id,
-        ordered_at,
-        quantity as units,
-        sum(quantity) over (
-            partition by channel, customer_id, order_id, product_id order by line_no
+        events.line_id,
+        events.channel,
+        events.customer_id,
+        events.product_id,
+        events.order_id,
+        events.ordered_at,
+        events.quantity as units,
+        sum(events.quantity) over (
+            partition by events.channel, events.customer_id, events.order_id, events.product_id
+            order by events.line_no
             rows between unbounded preceding and current row
         ) as units_until
     from events
-    where not is_return
+    inner join returned_orders using (channel, customer_id, order_id, product_id)
+    where not events.is_return
 
 ),
 
