@@ -22,6 +22,9 @@ from pipelines.assets.publish import QUALITY_TABLES, published_tables
 from pipelines.columns import LINEAGE_FILE, lineage_text, seen_from, trace
 from pipelines.dormancy.store import KINDS
 from pipelines.feeds.contract import load_contracts
+from pipelines.feeds.lake import Lake
+from pipelines.feeds.raw import ORIGIN_COLUMNS
+from pipelines.feeds.superseded import refresh_superseded
 from pipelines.history import MOVEMENT_COLUMNS
 from pipelines.identity.forms import FORM_COLUMNS, spelling_columns
 from pipelines.measurement.cells import CELLS, RESULT
@@ -82,7 +85,13 @@ def project_lineage(dbt_dir: Path, profile: Profile) -> dict[str, dict[str, list
     }
     known = {
         **_control_columns(profile),
-        **{f"raw.{feed}": [c.name for c in contract.columns] for feed, contract in load_contracts().items()},
+        **{
+            f"raw.{feed}": [*(column.name for column in contract.columns), *ORIGIN_COLUMNS]
+            for feed, contract in load_contracts().items()
+        },
+        **{
+            f"superseded.{feed}": [*contract.key, "_source"] for feed, contract in load_contracts().items()
+        },
         **_source_columns(path),
         **{
             tables[unique_id]: _header(dbt_dir / node["original_file_path"])
@@ -179,6 +188,7 @@ def _control_columns(profile: Profile) -> dict[str, list[str]]:
         control.write_as_of_window(con, [day])
         control.write_decision_dates(con, [control.DecisionDate(day, False, True, None, control.UNLIMITED)])
         control.write_measured_until(con, day, control.UNLIMITED)
+        refresh_superseded(con, Lake(PROJECT_DIR), [], {})
         for name, columns in views.items():
             control.write_parquet_view(con, name, [], columns)
         found = con.execute(

@@ -12,9 +12,11 @@ from pipelines.feeds.lake import Ingestion, Lake
 from pipelines.feeds.sql import identifier, path_literal
 from pipelines.feeds.superseded import refresh_superseded
 
-_ORIGIN_COLUMNS = {"_ingestion_id": "VARCHAR", "_source": "VARCHAR", "_line": "BIGINT"}
+ORIGIN_COLUMNS = {"_ingestion_id": "VARCHAR", "_source": "VARCHAR", "_line": "BIGINT"}
+"""Where a row of `raw` or `quarantine` came from, with DuckDB types."""
+
 _QUARANTINE_COLUMNS = {
-    **_ORIGIN_COLUMNS,
+    **ORIGIN_COLUMNS,
     "reason": "VARCHAR",
     "column_name": "VARCHAR",
     "original": "VARCHAR",
@@ -68,7 +70,7 @@ def refresh_raw(con: duckdb.DuckDBPyConnection, lake: Lake, contracts: Mapping[s
             con.execute(f"create schema if not exists {schema}")
         for feed, contract in contracts.items():
             of_feed = [ingestion for ingestion in current if ingestion.feed == feed]
-            columns = {column.name: column.sql_type for column in contract.columns} | _ORIGIN_COLUMNS
+            columns = {column.name: column.sql_type for column in contract.columns} | ORIGIN_COLUMNS
             _create_view(con, "raw", feed, columns, [lake.rows_file(each) for each in of_feed])
             files = [lake.quarantine_file(each) for each in of_feed]
             _create_view(con, "quarantine", feed, _QUARANTINE_COLUMNS, files)

@@ -18,6 +18,9 @@ SCHEMA = "superseded"
 # What each feed's table was made of. Not in the feeds' schema, where it could have a feed's name.
 _KNOWN = "control.superseded_of"
 
+# What models were made of that look at new files only (macro `note_files`).
+_MADE_OF = "control.made_of"
+
 
 def refresh_superseded(
     con: duckdb.DuckDBPyConnection,
@@ -41,6 +44,7 @@ def refresh_superseded(
     con.execute(f"create schema if not exists {SCHEMA}")
     con.execute("create schema if not exists control")
     con.execute(f"create table if not exists {_KNOWN} (feed varchar, files varchar[])")
+    con.execute(f"create table if not exists {_MADE_OF} (model varchar, files varchar[])")
     known = dict(con.execute(f"select feed, files from {_KNOWN}").fetchall())
     for feed, contract in contracts.items():
         of_feed = [each for each in current if each.feed == feed]
