@@ -18,36 +18,29 @@ returned as (
 
 ),
 
-orders as (
+lines as (
 
-    select
-        lines.channel,
-        lines.order_id,
-        lines.customer_id,
-        cast(min(lines.ordered_at) as timestamp) as ordered_at,
-        -- Line by line in whole fractions of a cent: a sum of floats depends on the order of the rows.
-        sum(cast(lines.amount * (
-            1 - case
-                when lines.is_purchase then least(coalesce(returned.units, 0) / lines.quantity, 1) else 0
-            end
-        ) as decimal(18, 4))) as revenue,
-        sum(cast(case
-            when lines.is_purchase
-                then coalesce(products.cost, 0) * greatest(lines.quantity - coalesce(returned.units, 0), 0)
-            else 0
-        end as decimal(18, 4))) as goods_cost,
-        bool_or(lines.is_purchase and coalesce(returned.units, 0) < lines.quantity) as is_kept
+    select lines.*
     from {{ ref("int_sales_line") }} as lines
     cross join measured
-    left join returned on lines.line_id = returned.purchase_line_id
-    left join {{ ref("stg_catalog__products") }} as products on lines.product_id = products.product_id
     where
         lines.is_revenue
         and not lines.is_return
         and lines.customer_id is not null
         and lines.ordered_at < measured.known_until
-    group by lines.channel, lines.order_id, lines.customer_id
-    having bool_or(lines.is_purchase)
+
+),
+
+orders as (
+
+    select
+        channel,
+        order_id,
+        customer_id,
+        cast(min(ordered_at) as timestamp) as ordered_at
+    from lines
+    group by channel, order_id, customer_id
+    having bool_or(is_purchase)
 
 ),
 
@@ -80,6 +73,33 @@ attributed as (
         order by touches.sent_at desc, touches.touch_id asc
     ) = 1
 
+),
+
+-- Few orders follow a contact: only their lines are added up.
+amounts as (
+
+    select
+        lines.channel,
+        lines.order_id,
+        lines.customer_id,
+        -- Line by line in whole fractions of a cent: a sum of floats depends on the order of the rows.
+        sum(cast(lines.amount * (
+            1 - case
+                when lines.is_purchase then least(coalesce(returned.units, 0) / lines.quantity, 1) else 0
+            end
+        ) as decimal(18, 4))) as revenue,
+        sum(cast(case
+            when lines.is_purchase
+                then coalesce(products.cost, 0) * greatest(lines.quantity - coalesce(returned.units, 0), 0)
+            else 0
+        end as decimal(18, 4))) as goods_cost,
+        bool_or(lines.is_purchase and coalesce(returned.units, 0) < lines.quantity) as is_kept
+    from lines
+    inner join attributed using (channel, order_id, customer_id)
+    left join returned on lines.line_id = returned.purchase_line_id
+    left join {{ ref("stg_catalog__products") }} as products on lines.product_id = products.product_id
+    group by lines.channel, lines.order_id, lines.customer_id
+
 )
 
 select
@@ -88,9 +108,14 @@ select
     attributed.order_id,
     attributed.customer_id,
     attributed.ordered_at,
-    attributed.is_kept,
-    cast(attributed.revenue as decimal(18, 2)) as revenue,
-    cast(attributed.revenue - attributed.goods_cost as decimal(18, 2)) as margin,
+    amounts.is_kept,
+    cast(amounts.revenue as decimal(18, 2)) as revenue,
+    cast(amounts.revenue - amounts.goods_cost as decimal(18, 2)) as margin,
     coalesce(online.coupon_code = attributed.touch_coupon_code, false) as has_coupon
 from attributed
+inner join amounts
+    on
+        attributed.channel = amounts.channel
+        and attributed.order_id = amounts.order_id
+        and attributed.customer_id = amounts.customer_id
 left join online on attributed.channel = online.channel and attributed.order_id = online.order_id
