@@ -106,6 +106,7 @@ def test_a_failed_run_frees_the_lock(warehouse):
 
 APPEND = """
     import sys, time
+    from pathlib import Path
     import dagster as dg
     from pipelines.resources.warehouse import Warehouse
 
@@ -123,6 +124,10 @@ APPEND = """
         with warehouse.connect() as connection:
             connection.execute("insert into log select max(step) + 1, ? from log", [run])
 
+    # Both have imported what they need, and start at once.
+    Path(f"{file}.{run}").touch()
+    while not all(Path(f"{file}.{each}").exists() for each in (1, 2)):
+        time.sleep(0.01)
     resource = Warehouse(file=file, temp_directory=temp, time_zone="UTC", lock_timeout_seconds=30)
     assert dg.materialize([first, second], resources={"warehouse": resource}).success
 """
