@@ -125,6 +125,7 @@ APPEND = """
             connection.execute("insert into log select max(step) + 1, ? from log", [run])
 
     # Both have imported what they need, and start at once.
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
     Path(f"{file}.{run}").touch()
     while not all(Path(f"{file}.{each}").exists() for each in (1, 2)):
         time.sleep(0.01)
