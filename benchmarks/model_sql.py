@@ -3,7 +3,7 @@
 What is evaluated and measured is the SQL that a run computes; only dbt itself is left out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -31,14 +31,18 @@ class Models:
 
     Args:
         schema: of what is read and made; what the models call `control` stays in the schema `control`.
+        names: names of the models' tables, where they are not all in that schema.
     """
 
-    def __init__(self, schema: str) -> None:
+    def __init__(self, schema: str, names: Mapping[str, str] | None = None) -> None:
         self.schema = schema
         self._hooks: list[str] = []
         self._rendered: dict[str, tuple[str, list[str]]] = {}
         self._environment = jinja2.Environment(extensions=["jinja2.ext.do"])
-        self._environment.globals.update({"ref": lambda name: f"{schema}.{name}", "config": self._config})
+        known = names or {}
+        self._environment.globals.update(
+            {"ref": lambda name: known.get(name, f"{schema}.{name}"), "config": self._config}
+        )
         self._environment.globals.update(self._macros())
 
     def sql(self, model: str) -> str:
@@ -46,6 +50,11 @@ class Models:
         self._hooks.clear()
         text = (PROJECT / "dbt_project" / "models" / f"{model}.sql").read_text(encoding="utf-8")
         return self._environment.from_string(text).render()
+
+    def hooks(self, model: str, this: str) -> list[str]:
+        """SQL of what follows a model's own statement, in a table of that name."""
+        self.sql(model)
+        return [self._environment.from_string(hook).render(this=this) for hook in self._hooks]
 
     def make(self, con: duckdb.DuckDBPyConnection, model: str) -> None:
         """Replace the table of a model, its hooks included."""
