@@ -1,26 +1,25 @@
-"""The floor under the daily job: one plain DuckDB script that reads the same files, computes the same tables and
-writes them: `python benchmarks/floor.py --landing … --template … --out …`.
+"""The floor under the daily job: one plain DuckDB script that reads the same files, computes the same tables
+and writes them: `python benchmarks/floor.py --landing … --template … --out …`.
 
-What it shares with the product: the SQL of the models as dbt compiles it, the conversions and rules of the feeds, the
-normal forms, the identity graph, the weekly fit and the judgement of effects; so the tables are the same
-(`tests/pipeline/test_floor.py`). What it leaves out: Dagster and its event log, dbt, gates and tests, accounting of
-rows and quarantine (a bad row is filtered), hashes of files and the lake's ingestions, audiences and what was sent,
-history, the checks and the atomic change of the analysts' copy, the report. A floor of SQL written by hand for fewer
-tables would be lower.
+What it shares with the product: the SQL of the models as dbt compiles it, the conversions and rules of the
+feeds, the normal forms, the identity graph, the weekly fit and the judgement of effects; so the tables are
+the same (`tests/pipeline/test_floor.py`). What it leaves out: Dagster and its event log, dbt, gates and
+tests, accounting of rows and quarantine (a bad row is filtered), hashes of files and the lake's ingestions,
+audiences and what was sent, history, the checks and the atomic change of the analysts' copy, the report. A
+floor of SQL written by hand for fewer tables would be lower.
 
-Not counted is the preparation: the compiled models (`--plan`, made by `--prepare`), and the template, a home in which
-the product ran a tiny demo shop for the same date. Of it the policy's tables are copied, and what `control` says of the
-profile and the date.
+Not counted is the preparation: the compiled models (`--plan`, made by `--prepare`), and the template, a home
+in which the product ran a tiny demo shop for the same date. Of it the policy's tables are copied, and what
+`control` says of the profile and the date.
 
-Prints a line per stage as a run does, and at the end a line of JSON: seconds per stage and model, rows per stage,
-bytes written, peak memory, bytes spilled.
+Prints a line per stage as a run does, and at the end a line of JSON: seconds per stage and model, rows per
+stage, bytes written, peak memory, bytes spilled.
 """
 
 import argparse
 import csv
 import importlib.util
 import json
-import os
 import sys
 import threading
 import time
@@ -34,6 +33,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+from watching import folder_bytes
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
@@ -90,7 +90,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is prepared: the models, each after those it reads, and the published tables with their columns."""
+    """What is prepared: the models, each after those it reads, and the published tables' columns."""
 
     models: tuple[Model, ...]
     published: dict[str, dict[str, str]]
@@ -153,7 +153,11 @@ def prepare() -> Plan:
                 name=node["name"],
                 schema=node["schema"],
                 folder=folder,
-                kind="python" if is_python else "view" if node["config"]["materialized"] == "view" else "table",
+                kind="python"
+                if is_python
+                else "view"
+                if node["config"]["materialized"] == "view"
+                else "table",
                 sql=node["original_file_path"] if is_python else compiled[key],
                 hooks=tuple(hooks),
             )
@@ -193,7 +197,9 @@ def run(
     with duckdb.connect(str(out / f"{DATABASE}.duckdb"), config=config) as con:
         con.execute("set global TimeZone = ?", [profile.time_zone])
         con.execute("set enable_progress_bar = false")
-        for name in sorted({model.schema for model in plan.models} | {"raw", "superseded", "control", "policy"}):
+        for name in sorted(
+            {model.schema for model in plan.models} | {"raw", "superseded", "control", "policy"}
+        ):
             con.execute(f"create schema if not exists {name}")
         _copy_template(con, template)
         with measured.stage("read"):
@@ -227,7 +233,9 @@ def read_feeds(con: duckdb.DuckDBPyConnection, profile: Profile, landing: Path) 
     for feed, contract in load_contracts().items():
         typed = ", ".join(f"{identifier(column.name)} {column.sql_type}" for column in contract.columns)
         con.execute(f"create table raw.{feed} ({typed}, _source varchar, _line bigint)")
-        con.execute(f"create table superseded.{feed} as select {identifiers(contract.key)}, _source from raw.{feed}")
+        con.execute(
+            f"create table superseded.{feed} as select {identifiers(contract.key)}, _source from raw.{feed}"
+        )
         if feed not in profile.feeds:
             continue
         for file in _files(profile, feed, landing):
@@ -301,8 +309,8 @@ def _relation(
             return (
                 f"select *, {numbered} from read_csv({path_literal(path)}, header = true, "
                 f"delim = {literal(delimiter)}, quote = {quote}, escape = {quote}, nullstr = [{nulls}], "
-                f"auto_detect = false, columns = {{{types}}}, compression = '{packed}', ignore_errors = true, "
-                f"max_line_size = {_LINE_BYTES}, buffer_size = {2 * _LINE_BYTES})"
+                f"auto_detect = false, columns = {{{types}}}, compression = '{packed}', "
+                f"ignore_errors = true, max_line_size = {_LINE_BYTES}, buffer_size = {2 * _LINE_BYTES})"
             )
 
 
@@ -360,15 +368,16 @@ def _typed(name: str) -> str:
 
 def _filled(column: Column, is_mapped: bool) -> str:
     value = _typed(column.name) if is_mapped else "null"
-    return (
-        f"cast(coalesce({value}, {default_literal(column)}) as {column.sql_type}) as {identifier(column.name)}"
-    )
+    filled = f"coalesce({value}, {default_literal(column)})"
+    return f"cast({filled} as {column.sql_type}) as {identifier(column.name)}"
 
 
 def _keep_newest(con: duckdb.DuckDBPyConnection, contract: FeedContract) -> int:
     table, key = f"raw.{contract.feed}", identifiers(contract.key)
     newer = [name for name in (contract.version, contract.event_time) if name is not None]
-    order = ", ".join([*(f"{identifier(name)} desc nulls last" for name in newer), "_source desc", "_line desc"])
+    order = ", ".join(
+        [*(f"{identifier(name)} desc nulls last" for name in newer), "_source desc", "_line desc"]
+    )
     con.execute(
         f"""
         delete from {table} where rowid in (
@@ -405,6 +414,8 @@ def _build(
         measured.rows["normal_forms"] = sum(forms.values())
     with measured.stage("staging"):
         models("staging", "identity")
+        # They are views: what they read counts.
+        measured.rows["staging"] = measured.rows["read"]
     with measured.stage("identity"):
         measured.rows["identity"] = _resolve(con, profile, out)
     with measured.stage("core"):
@@ -483,7 +494,9 @@ def _fit(con: duckdb.DuckDBPyConnection, profile: Profile, out: Path) -> None:
     chosen = profile.dormancy
     bounds = Bounds(chosen.min_horizon_days, chosen.max_horizon_days, chosen.activity_x_days)
     rules = FitRules(chosen.min_category_customers, bounds, chosen.theta)
-    days: list[date] = [row[0] for row in con.execute("select unnest(as_of_dates) from control.as_of_window").fetchall()]
+    days: list[date] = [
+        row[0] for row in con.execute("select unnest(as_of_dates) from control.as_of_window").fetchall()
+    ]
     store = FitStore(out)
     for fitted_on in sorted({fit_date(day - timedelta(days=eve)) for day in days for eve in (0, 1)}):
         store.save(fit_dormancy(con, fitted_on, rules))
@@ -496,9 +509,12 @@ def _write(con: duckdb.DuckDBPyConnection, published: Mapping[str, Mapping[str, 
     folder.mkdir()
     rows = 0
     for table, columns in published.items():
-        typed = ", ".join(f"cast({identifier(name)} as {kind}) as {identifier(name)}" for name, kind in columns.items())
+        typed = ", ".join(
+            f"cast({identifier(name)} as {kind}) as {identifier(name)}" for name, kind in columns.items()
+        )
         copied = con.execute(
-            f"copy (select {typed} from {table}) to {literal(str(folder / f'{table}.parquet'))} (format parquet)"
+            f"copy (select {typed} from {table}) "
+            f"to {literal(str(folder / f'{table}.parquet'))} (format parquet)"
         ).fetchone()
         rows += int(copied[0]) if copied else 0
     return rows
@@ -511,21 +527,10 @@ def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
 
 def _rows_of(con: duckdb.DuckDBPyConnection, schemas: Sequence[str]) -> int:
     row = con.execute(
-        "select coalesce(sum(estimated_size), 0) from duckdb_tables() where list_contains(?, schema_name)", [schemas]
+        "select coalesce(sum(estimated_size), 0) from duckdb_tables() where list_contains(?, schema_name)",
+        [schemas],
     ).fetchone()
     return int(row[0]) if row else 0
-
-
-def folder_bytes(folder: Path) -> int:
-    """What the files below a folder take on the disk; 0 for none."""
-    total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_blocks * 512  # noqa: PTH118 - each half second
-            except FileNotFoundError:  # it was removed between the two looks
-                continue
-    return total
 
 
 class _Spill:
@@ -558,9 +563,13 @@ def _peak_bytes() -> int:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--prepare", action="store_true", help="compile the models into --plan, and no more")
-    parser.add_argument("--plan", type=Path, required=True, help="the compiled models; made if they are missing")
+    parser.add_argument(
+        "--plan", type=Path, required=True, help="the compiled models; made if they are missing"
+    )
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--landing", type=Path, help="the shop's files")
     parser.add_argument("--template", type=Path, help="a warehouse of the same profile and date")
