@@ -32,7 +32,6 @@ from tempfile import mkdtemp
 from typing import Any, TypeVar
 
 import duckdb
-import yaml
 from watching import Stage, Watched, folder_bytes, watch
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -43,7 +42,7 @@ from cost_chart import cost_chart  # noqa: E402
 
 from pipelines.demo import rates  # noqa: E402 - found beside this folder
 from pipelines.feeds.sql import identifiers, path_literal  # noqa: E402
-from pipelines.settings import PROFILES_DIR, load_settings  # noqa: E402
+from pipelines.settings import load_settings  # noqa: E402
 
 EMPTY_CUSTOMERS = 20
 ONLY = ("floor", "full", "day", "empty")
@@ -159,13 +158,13 @@ class Bench:
         """The compiled models."""
         return self.work / "plan.json"
 
-    def environment(self, home: Path, profile: Path | None = None) -> dict[str, str]:
+    def environment(self, home: Path) -> dict[str, str]:
         """Of a run in a home: nothing of the caller's settings."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("WINBACK_")}
         ours.pop("DAGSTER_HOME", None)
         return ours | {
             "PYTHONPATH": str(PROJECT),
-            "WINBACK_PROFILE": str(profile or PROFILES_DIR / "demo.yaml"),
+            "WINBACK_PROFILE": "demo",
             "WINBACK_DATA_DIR": str(home),
             "WINBACK_MEMORY_LIMIT": self.memory_limit,
             "WINBACK_THREADS": str(self.threads),
@@ -173,11 +172,11 @@ class Bench:
             "WINBACK_PRIVATE_KEY": "0" * 64,
         }
 
-    def winback(self, home: Path, *arguments: str, name: str, profile: Path | None = None) -> Watched:
+    def winback(self, home: Path, *arguments: str, name: str) -> Watched:
         """A command in a home, with the rows of its stages."""
         watched = watch(
             [sys.executable, "-m", "pipelines.cli", *arguments],
-            environment=self.environment(home, profile),
+            environment=self.environment(home),
             log=self.work / "logs" / f"{name}.log",
             spill=[home / "scratch" / "duckdb*"],
         )
@@ -196,9 +195,10 @@ def make_shop(folder: Path, customers: int, threads: int) -> None:
     """Writes the demo shop, unless it is there."""
     from pipelines.demo import has_demo_shop, write_demo_shop  # noqa: PLC0415 - in a process of its own
 
-    # The product makes no shop so small, for the dirty rows would be too large a part of it; what is measured
-    # with it is a run that has nothing to do.
-    rates.MIN_CUSTOMERS = min(rates.MIN_CUSTOMERS, customers)
+    if customers == EMPTY_CUSTOMERS:
+        # The product makes no shop so small: most of it would be the planted dirty rows, and no gate would
+        # let that pass. What is measured with it is a run that has nothing to do, so it has none.
+        rates.MIN_CUSTOMERS, rates.DIRTY_ROWS_MIN = customers, 0
     if not has_demo_shop(folder / "landing", customers=customers):
         write_demo_shop(folder / "landing", folder / "truth", customers=customers, threads=threads)
 
@@ -259,23 +259,13 @@ def measure_empty(bench: Bench) -> None:
     """The run without data, in the home that stays as the floor's template."""
     shop = bench.work / "empty"
     in_a_process(make_shop, shop, EMPTY_CUSTOMERS, bench.threads)
-    profile = lenient_profile(shop / "demo.yaml")
     bench.empty = Measure()
     for repeat in range(bench.repeats):
         link_landing(shop, bench.template)
         bench.empty.runs.append(
-            bench.winback(bench.template, "run", "--date", str(_DAY), name=f"empty_{repeat}", profile=profile)
+            bench.winback(bench.template, "run", "--date", str(_DAY), name=f"empty_{repeat}")
         )
     bench.empty.bytes = sizes_of(bench.template)
-
-
-def lenient_profile(file: Path) -> Path:
-    """The demo shop's profile for a handful of customers: most of their rows are the planted dirty ones."""
-    profile = yaml.safe_load((PROFILES_DIR / "demo.yaml").read_text(encoding="utf-8"))
-    for binding in profile["feeds"].values():
-        binding["max_quarantine_share"] = 1.0
-    file.write_text(yaml.safe_dump(profile, allow_unicode=True), encoding="utf-8")
-    return file
 
 
 def measure_floor(bench: Bench, shop: Path, customers: int, repeat: int) -> None:

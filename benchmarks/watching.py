@@ -73,7 +73,7 @@ class _Sampler(threading.Thread):
 
     def __init__(self, pid: int, spill: Sequence[Path]) -> None:
         super().__init__(daemon=True)
-        self.samples = [_Sample(time.monotonic(), 0, 0, 0)]
+        self.samples = [_Sample(0.0, 0, 0, 0)]
         self.most_spilled = 0
         self._process = Path("/proc", str(pid))
         self._spill = spill
@@ -143,12 +143,17 @@ def watch(
         sampler.start()
         stages, stage_start = [], start
         assert process.stderr is not None
-        with process.stderr:
+        try:
             for line in process.stderr:
                 err.write(line)
                 if found := _STAGE.match(line):
                     stages.append(sampler.stage(found[1], float(found[2]), stage_start))
                     stage_start = time.monotonic()
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            process.stderr.close()
         # Not `wait`: only this call says what the process has used.
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.monotonic() - start
