@@ -207,7 +207,8 @@ def _local_sql(con: duckdb.DuckDBPyConnection, feed: Feed, file: Path) -> str:
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"cast({feed.time} as timestamp)"
     # Text or a time without a zone, which is the feed's.
-    return f"cast(timezone('{feed.time_zone}', try_cast(rtrim(cast({feed.time} as varchar), 'Z') as timestamp)) as timestamp)"
+    written = f"try_cast(rtrim(cast({feed.time} as varchar), 'Z') as timestamp)"
+    return f"cast(timezone('{feed.time_zone}', {written}) as timestamp)"
 
 
 def _lines(feed: Feed, file: Path) -> Iterator[tuple[bytes, tuple[str, str] | None]]:
