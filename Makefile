@@ -58,7 +58,7 @@ bench: .venv/dev ## some minutes: memory, the identity graph, decisions, a daily
 	@$(BIN)/python benchmarks/extract_memory.py --gigabytes $(or $(GIGABYTES),1)
 	@$(BIN)/python benchmarks/identity_components.py --people $(or $(PEOPLE),200000)
 	@$(BIN)/python benchmarks/decision_speed.py --customers $(or $(PEOPLE),200000)
-	@$(BIN)/python benchmarks/daily_run.py --customers $(or $(SIZES),20000) $(WORK_DIR)
+	@$(BIN)/python benchmarks/daily_run.py --customers $(or $(SIZES),20000) --only floor full $(WORK_DIR)
 
 bench-full: .venv/dev ## hours: the daily job at 100k, 1M and 5M customers against its targets (SIZES=, REPEATS=5, WORK=a folder with room)
 	@mkdir -p data/reports

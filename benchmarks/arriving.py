@@ -1,4 +1,4 @@
-"""A day of the demo shop: its landing folder, divided into what had come before and what comes on the day.
+"""New rows for the demo shop: its landing folder, divided into what had come before and what comes later.
 
 The newest rows, by the time of their event, are taken out of the files of the last half-year and put into
 files of the same format beside them. Lines of orders go with their order. A row without a readable time stays
@@ -12,8 +12,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import IO
 from zoneinfo import ZoneInfo
@@ -26,6 +26,9 @@ from pipelines.feeds.sql import literal, path_literal
 
 LATE = "_arriving"
 """What is added to the name of a file that comes on the day."""
+
+_ROW_BYTES = 100_000
+"""A longer line is one of the dirty rows, too."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
@@ -53,7 +56,7 @@ class Feed:
 
 
 FEEDS = (
-    Feed("ecommerce_orders", "orders_2025h2*", "updated", key="order_no"),
+    Feed("ecommerce_orders", "orders_2025h2*", "created", key="order_no"),
     Feed("pos_sales", "sales_2025h2*", "销售时间", encoding="gb18030", delimiter=";"),
     Feed("service_tickets", "tickets_2025*", "opened"),
     Feed("campaign_events", "events_2025h2*", "happened"),
@@ -70,13 +73,13 @@ class Divided:
     """What was put aside.
 
     Attributes:
-        cutoff: the first hour, local time, that comes on the day.
+        cutoff: the first day whose rows come later.
         rows: how many rows that are.
         share: of all rows of the shop.
         files: the files that come on the day, by their place below landing.
     """
 
-    cutoff: datetime
+    cutoff: date
     rows: int
     share: float
     files: dict[str, Path]
@@ -104,16 +107,11 @@ class _Parts:
         return rows
 
 
-@dataclass
-class _Keys:
-    """Of rows that come later, and of rows that do not."""
-
-    moved: set[str] = field(default_factory=set)
-    kept: set[str] = field(default_factory=set)
-
-
 def divide(landing: Path, aside: Path, share: float) -> Divided:
-    """Takes about this share of the shop's rows, the newest, out of its files; `arrive` puts them back.
+    """Takes at most this share of the shop's rows, those of the last days, out of its files.
+
+    Nothing that comes later is of a day before: so a run of the day before and a rebuild, which has seen all
+    of it, agree about that day. `arrive` puts the rows back.
 
     Args:
         landing: the shop's files; those that change are written anew, never changed in place.
@@ -124,22 +122,24 @@ def divide(landing: Path, aside: Path, share: float) -> Divided:
     if marker is None:
         raise ValueError(f"{landing} holds no demo shop")
     all_rows = sum(feed.rows_read for feed in marker.feeds.values())
-    hours: Counter[datetime] = Counter()
+    days: Counter[date] = Counter()
     for feed in (*FEEDS, _LINES):
         for file in _files(landing, feed):
-            hours += _hours(feed, file)
-    cutoff, newer = max(hours), 0
-    for hour in sorted(hours, reverse=True):
-        newer += hours[hour]
+            for hour, rows_of_hour in _hours(feed, file).items():
+                days[hour.date()] += rows_of_hour
+    cutoff, newer = max(days), 0
+    for day in sorted(days, reverse=True):
+        newer += days[day]
         if newer > share * all_rows:
             break
-        cutoff = hour
-    rows, keys = 0, _Keys()
+        cutoff = day
+    start = datetime.combine(cutoff, time())
+    rows, orders = 0, set[str]()
     for feed in FEEDS:
         for file in _files(landing, feed):
-            rows += _divide(feed, _Parts.of(file, aside / feed.name), cutoff, keys)
+            rows += _divide(feed, _Parts.of(file, aside / feed.name), start, orders)
     for file in _files(landing, _LINES):
-        rows += _divide_lines(_Parts.of(file, aside / _LINES.name), sorted(keys.moved - keys.kept))
+        rows += _divide_lines(_Parts.of(file, aside / _LINES.name), sorted(orders))
     _mark(landing)
     files = {file.relative_to(aside).as_posix(): file for file in sorted(aside.rglob("*")) if file.is_file()}
     return Divided(cutoff, rows, rows / all_rows, files)
@@ -226,7 +226,7 @@ def _lines(feed: Feed, file: Path) -> Iterator[tuple[bytes, tuple[str, str] | No
         for line in lines:
             # A quoted text may go on in the next line; neither part of it is a row.
             broken = ".csv" in file.suffixes and line.count(b'"') % 2 == 1
-            yield line, None if within or broken else read(line)
+            yield line, None if within or broken or len(line) > _ROW_BYTES else read(line)
             within ^= broken
 
 
@@ -274,17 +274,17 @@ def _opened(file: Path, mode: str) -> Iterator[IO[bytes]]:
             yield plain
 
 
-def _divide(feed: Feed, parts: _Parts, cutoff: datetime, keys: _Keys) -> int:
-    """Divides one file; returns how many rows come later."""
+def _divide(feed: Feed, parts: _Parts, cutoff: datetime, orders: set[str]) -> int:
+    """Divides one file; adds the keys of the rows that come later, and returns how many these are."""
     if parts.file.suffix != ".parquet":
-        return parts.settle(_divide_text(feed, parts, cutoff, keys))
+        return parts.settle(_divide_text(feed, parts, cutoff, orders))
     with duckdb.connect() as con:
         time_of_row = _local_sql(con, feed, parts.file)
         newer = f"{time_of_row} >= timestamp '{cutoff}' and {time_of_row} < timestamp '{_END}'"
         return parts.settle(_copy_parts(con, parts, newer))
 
 
-def _divide_text(feed: Feed, parts: _Parts, cutoff: datetime, keys: _Keys) -> int:
+def _divide_text(feed: Feed, parts: _Parts, cutoff: datetime, orders: set[str]) -> int:
     rows = 0
     minutes: dict[str, bool] = {}
     with _opened(parts.early, "wb") as before, _opened(parts.late, "wb") as after:
@@ -299,8 +299,8 @@ def _divide_text(feed: Feed, parts: _Parts, cutoff: datetime, keys: _Keys) -> in
                 moment = _local(feed, text)
                 minutes[text[:16]] = moment is not None and moment >= cutoff
             is_late = minutes[text[:16]]
-            if feed.key:
-                (keys.moved if is_late else keys.kept).add(key)
+            if feed.key and is_late:
+                orders.add(key)
             (after if is_late else before).write(line)
             rows += is_late
     return rows

@@ -66,7 +66,7 @@ def _draw(
         drawing.dot(place, _TOP - 12, colour, radius=4)
         drawing.text(place + 8, _TOP - 12, name)
         place += 24 + 7 * len(name)
-    if limit:
+    if len(limit) > 1:
         drawing.rule((place, _TOP - 12), (place + 18, _TOP - 12), "soft", dash="5 4")
         drawing.text(place + 24, _TOP - 12, "2 x floor + 60 s")
     return drawing

@@ -4,8 +4,9 @@ For each size the demo shop's files are made once (not counted), and then in tur
 
 - **floor**: `benchmarks/floor.py`, a plain script that computes and writes the same tables.
 - **full**: `winback run` of the shop's last date in a new home.
-- **day**: the newest 1 % of rows come on the last date, the others were taken in and run on the day before.
-  Afterwards `winback rebuild` makes all tables anew, and they have to be equal.
+- **day**: the newest 1 % of rows, those of the last days, come for the last date; the others were taken in
+  and run for the day before these, the **eve**. Afterwards `winback rebuild` makes all tables anew, and they
+  have to be equal.
 - **empty**, once for all sizes: the run of a shop of 20 customers, which is what a run costs without data.
   Its home is the floor's template, too.
 
@@ -311,12 +312,15 @@ def measure_day(bench: Bench, shop: Path, customers: int) -> None:
     bench.new_rows[customers] = {
         "rows": divided.rows,
         "share": divided.share,
-        "cutoff": divided.cutoff.isoformat(" "),
+        "cutoff": divided.cutoff.isoformat(),
         "files": len(divided.files),
     }
-    eve = bench.winback(home, "run", "--date", str(_DAY - timedelta(days=1)), name=f"eve_{customers}")
+    eve_date = divided.cutoff - timedelta(days=1)
+    eve = bench.winback(home, "run", "--date", str(eve_date), name=f"eve_{customers}")
     arrive(divided, home / "landing")
     day = bench.winback(home, "run", "--date", str(_DAY), name=f"day_{customers}")
+    # What was sent is in the tables from the next run on, and so it is in those of a rebuild.
+    refresh = bench.winback(home, "refresh", name=f"refresh_{customers}")
     kept = bench.work / "day.duckdb"
     kept.unlink(missing_ok=True)
     published = home / "published" / "winback_analytics.duckdb"
@@ -325,7 +329,7 @@ def measure_day(bench: Bench, shop: Path, customers: int) -> None:
     size = sizes_of(home)
     rebuild = bench.winback(home, "rebuild", name=f"rebuild_{customers}")
     bench.differing[customers] = in_a_process(differing_tables, kept, published, bench.memory_limit)
-    for name, watched in (("eve", eve), ("day", day), ("rebuild", rebuild)):
+    for name, watched in {"eve": eve, "day": day, "refresh": refresh, "rebuild": rebuild}.items():
         bench.sizes[customers][name] = Measure([watched], size)
     kept.unlink()
     shutil.rmtree(home)
@@ -348,14 +352,14 @@ def differing_tables(one: Path, other: Path, memory_limit: str) -> list[str]:
                 continue
             names = [row[0] for row in con.execute(f"describe one.{table}").fetchall()]
             columns = identifiers([name for name in names if name not in _NAMES_A_RUN])
+            sides = [f"select {columns} from {side}.{table}" for side in ("one", "other")]
             sums = [
-                con.execute(f"select count(*), sum(hash({columns})::hugeint) from {side}.{table}").fetchone()
-                for side in ("one", "other")
+                con.execute(f"select count(*), sum(hash({columns})::hugeint) from ({side})").fetchall()
+                for side in sides
             ]
             if sums[0] != sums[1]:
-                sides = [f"select {columns} from {side}.{table}" for side in ("one", "other")]
                 only = [
-                    con.execute(f"select count(*) from ({a} except all {b})").fetchone()
+                    con.execute(f"select count(*) from ({a} except all {b})").fetchall()[0][0]
                     for a, b in (sides, sides[::-1])
                 ]
                 found.append(f"{table}: {only[0]} rows before, {only[1]} after, that the other does not have")

@@ -46,15 +46,12 @@ def test_the_floor_makes_the_tables_of_a_run(demo: DemoHome, floor: Path) -> Non
     that stands last, by file and line; what follows is the same SQL, of which no result hangs on an order."""
     expected = {name: rows for name, rows in demo.work().items() if not name.startswith("quality.")}
     with duckdb.connect() as con:
-        con.execute("set TimeZone = ?", [demo.settings.profile.time_zone])
         found = {
             file.stem: con.execute(
                 f"select columns(name -> name != 'run_id') from '{file}' order by all"
             ).fetchall()
             for file in floor.glob("*.parquet")
         }
-    with demo.published() as con:
-        con.execute("set TimeZone = ?", [demo.settings.profile.time_zone])
     assert found.keys() == expected.keys()
     for table, rows in expected.items():
         assert len(found[table]) == len(rows), table
