@@ -227,7 +227,7 @@ def _copy_template(con: duckdb.DuckDBPyConnection, template: Path) -> None:
 def read_feeds(con: duckdb.DuckDBPyConnection, profile: Profile, landing: Path) -> int:
     """Fills `raw` with the newest good row of each key; returns how many rows there are.
 
-    One select per file, then one window per feed over the keys that stand twice.
+    Per file one conversion and one select, then one window per feed over the keys that stand twice.
     """
     rows = 0
     for feed, contract in load_contracts().items():
@@ -268,9 +268,12 @@ def _read_file(
             names = [row[0] for row in con.execute(f"describe {relation}").fetchall() if row[0] != "_line"]
             is_marked = f"contains(concat({identifiers(names)}), {literal(MARK)})"
             relation = f"select * from ({relation}) where not {is_marked}"
-        con.execute(
-            f"insert into raw.{contract.feed} by name {_good_rows(con, profile, contract, relation, label)}"
-        )
+        _convert(con, profile, contract, relation)
+    good = _good_rows(profile, contract)
+    con.execute(
+        f"insert into raw.{contract.feed} by name select *, {literal(label)} as _source from ({good})"
+    )
+    con.execute("drop table typed")
 
 
 def _spill(con: duckdb.DuckDBPyConnection) -> str:
@@ -320,10 +323,11 @@ def _header(path: Path, delimiter: str) -> list[str]:
     return next(csv.reader([first], delimiter=delimiter))
 
 
-def _good_rows(
-    con: duckdb.DuckDBPyConnection, profile: Profile, contract: FeedContract, relation: str, label: str
-) -> str:
-    """The rows that break none of the profile's and contract's rules, in the contract's types."""
+def _convert(con: duckdb.DuckDBPyConnection, profile: Profile, contract: FeedContract, relation: str) -> None:
+    """Fills `typed`: the mapped values in the contract's types, and whether a row could not be converted.
+
+    A table of its own: conditions on what is converted would be pushed down, and each convert it once more.
+    """
     binding = profile.feeds[contract.feed]
     given = {row[0].lower(): row[0] for row in con.execute(f"describe {relation}").fetchall()}
     mapped = ", ".join(
@@ -346,17 +350,25 @@ def _good_rows(
         if contract.column(name).type != "text"
     ]
     unwanted = [f"({rule.when})" for rule in binding.reject] + not_converted
-    rules = [*value_rules(contract), *future_rule(contract, profile.latest_event, profile.time_zone)]
-    filled = ", ".join(_filled(column, column.name in values) for column in contract.columns)
-    return f"""
+    con.execute(
+        f"""
+        create temp table typed as
         {source},
-        typed as (select *, {conversions} from mapped),
-        filled as (
-            select {filled}, _line
-            from typed as mapped
-            where {" and ".join(f"{condition} is not true" for condition in unwanted) or "true"}
-        )
-        select *, {literal(label)} as _source
+        converted as (select *, {conversions} from mapped)
+        select {", ".join(map(_typed, values))}, _line,
+            {" or ".join(f"{condition} is true" for condition in unwanted) or "false"} as is_unwanted
+        from converted as mapped
+        """
+    )
+
+
+def _good_rows(profile: Profile, contract: FeedContract) -> str:
+    """The rows of `typed` that break none of the profile's and the contract's rules."""
+    mapped = profile.feeds[contract.feed].columns
+    filled = ", ".join(_filled(column, column.name in mapped) for column in contract.columns)
+    rules = [*value_rules(contract), *future_rule(contract, profile.latest_event, profile.time_zone)]
+    return f"""
+        with filled as (select {filled}, _line from typed where not is_unwanted)
         from filled
         where {" and ".join(f"({rule.condition}) is not true" for rule in rules)}
     """
