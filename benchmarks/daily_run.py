@@ -331,6 +331,10 @@ def measure_day(bench: Bench, shop: Path, customers: int) -> None:
     bench.differing[customers] = in_a_process(differing_tables, kept, published, bench.memory_limit)
     for name, watched in {"eve": eve, "day": day, "refresh": refresh, "rebuild": rebuild}.items():
         bench.sizes[customers][name] = Measure([watched], size)
+    if bench.differing[customers]:
+        # Whoever looks for the cause needs both; they stay where --keep says.
+        shutil.copyfile(kept, bench.work / "logs" / f"day_{customers}.duckdb")
+        shutil.copyfile(published, bench.work / "logs" / f"rebuild_{customers}.duckdb")
     kept.unlink()
     shutil.rmtree(home)
 
