@@ -137,6 +137,20 @@ class Target:
 
 
 @dataclass
+class Differences:
+    """Between what the day and what a rebuild has published, a line for each table.
+
+    Attributes:
+        now: in rows of the last date, and in tables that are not of dates.
+        earlier: in rows of the eve. A rebuild computes it with what was learned since, such as who the visitor was
+            that logged in days later; these are no fault.
+    """
+
+    now: list[str] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Bench:
     """Where it is measured, with what, and what was found."""
 
@@ -146,7 +160,7 @@ class Bench:
     repeats: int
     empty: Measure | None = None
     sizes: dict[int, dict[str, Measure]] = field(default_factory=dict)
-    differing: dict[int, list[str]] = field(default_factory=dict)
+    differing: dict[int, Differences] = field(default_factory=dict)
     new_rows: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -331,7 +345,7 @@ def measure_day(bench: Bench, shop: Path, customers: int) -> None:
     bench.differing[customers] = in_a_process(differing_tables, kept, published, bench.memory_limit)
     for name, watched in {"eve": eve, "day": day, "refresh": refresh, "rebuild": rebuild}.items():
         bench.sizes[customers][name] = Measure([watched], size)
-    if bench.differing[customers]:
+    if bench.differing[customers].now:
         # Whoever looks for the cause needs both; they stay where --keep says.
         shutil.copyfile(kept, bench.work / "logs" / f"day_{customers}.duckdb")
         shutil.copyfile(published, bench.work / "logs" / f"rebuild_{customers}.duckdb")
@@ -339,35 +353,54 @@ def measure_day(bench: Bench, shop: Path, customers: int) -> None:
     shutil.rmtree(home)
 
 
-def differing_tables(one: Path, other: Path, memory_limit: str) -> list[str]:
+def differing_tables(one: Path, other: Path, memory_limit: str) -> Differences:
     """The published tables whose rows differ, with how many; what names a run is left out.
 
     A sum over hashes of rows tells that two tables are equal. Where they are not, `except all` counts.
     """
-    found = []
+    dates = date_columns()
+    found = Differences()
     with duckdb.connect(config={"memory_limit": memory_limit}) as con:
         con.execute(f"attach {path_literal(one)} as one (read_only)")
         con.execute(f"attach {path_literal(other)} as other (read_only)")
-        for table in table_names(con, "one") | table_names(con, "other"):
-            if table in _OF_RUNS:
-                continue
-            if table not in table_names(con, "one") & table_names(con, "other"):
-                found.append(f"{table}: is in one of the two only")
-                continue
-            names = [row[0] for row in con.execute(f"describe one.{table}").fetchall()]
-            columns = identifiers([name for name in names if name not in _NAMES_A_RUN])
-            sides = [f"select {columns} from {side}.{table}" for side in ("one", "other")]
-            sums = [
-                con.execute(f"select count(*), sum(hash({columns})::hugeint) from ({side})").fetchall()
-                for side in sides
-            ]
-            if sums[0] != sums[1]:
-                only = [
-                    con.execute(f"select count(*) from ({a} except all {b})").fetchall()[0][0]
-                    for a, b in (sides, sides[::-1])
-                ]
-                found.append(f"{table}: {only[0]} rows before, {only[1]} after, that the other does not have")
-    return sorted(found)
+        both = table_names(con, "one") & table_names(con, "other")
+        found.now += [
+            f"{table}: is in one only" for table in table_names(con, "one") ^ table_names(con, "other")
+        ]
+        for table in sorted(both - _OF_RUNS):
+            column = dates.get(table)
+            if column is None:
+                found.now += _differing_rows(con, table, "true")
+            else:
+                found.now += _differing_rows(con, table, f"{column} = date '{_DAY}'")
+                found.earlier += _differing_rows(con, table, f"{column} is distinct from date '{_DAY}'")
+    return found
+
+
+def _differing_rows(con: duckdb.DuckDBPyConnection, table: str, where: str) -> list[str]:
+    names = [row[0] for row in con.execute(f"describe one.{table}").fetchall()]
+    columns = identifiers([name for name in names if name not in _NAMES_A_RUN])
+    sides = [f"select {columns} from {side}.{table} where {where}" for side in ("one", "other")]
+    sums = [
+        con.execute(f"select count(*), sum(hash({columns})::hugeint) from ({side})").fetchall()
+        for side in sides
+    ]
+    if sums[0] == sums[1]:
+        return []
+    only = [
+        con.execute(f"select count(*) from ({a} except all {b})").fetchall()[0][0]
+        for a, b in (sides, sides[::-1])
+    ]
+    return [f"{table}: {only[0]} rows before, {only[1]} after, that the other does not have"]
+
+
+def date_columns() -> dict[str, str]:
+    """The as-of date of each published table that is replaced date by date."""
+    from pipelines.assets.publish import published_tables  # noqa: PLC0415 - slow to import
+    from pipelines.resources.dbt import ensure_manifest  # noqa: PLC0415
+
+    tables = published_tables(ensure_manifest(PROJECT / "dbt_project"))
+    return {table.full_name: table.date_column for table in tables if table.date_column}
 
 
 def table_names(con: duckdb.DuckDBPyConnection, database: str) -> set[str]:
@@ -399,7 +432,7 @@ def targets(bench: Bench) -> list[Target]:
             found.append(Target(name, share, MOST_DAY_SHARE, size == MIDDLE))
         if size in bench.differing:
             name = f"{size:,}: tables in which the day and a rebuild differ"
-            found.append(Target(name, len(bench.differing[size]), 0, True))
+            found.append(Target(name, len(bench.differing[size].now), 0, True))
     return [*found, *_slope_targets(bench)]
 
 
@@ -441,7 +474,9 @@ def report(bench: Bench) -> str:
                 f"The day: {new['rows']:,} new rows ({new['share']:.2%}), from {new['cutoff']}, "
                 f"in {new['files']} files.",
             ]
-        lines += [f"DIFFERS  {each}" for each in bench.differing.get(size, ())]
+        differing = bench.differing.get(size, Differences())
+        lines += [f"\nDIFFERS  {each}" for each in differing.now]
+        lines += [f"\nof the eve  {each}" for each in differing.earlier]
     lines += ["", "| target | value | at most | |", "|---|---:|---:|---|"]
     lines += [
         f"| {each.name} | {each.value:,.2f} | {each.most:,.2f} | {each.verdict} |" for each in targets(bench)
@@ -501,7 +536,7 @@ def results(bench: Bench) -> dict[str, Any]:
             for size, measures in bench.sizes.items()
         },
         "new_rows": bench.new_rows,
-        "differing": bench.differing,
+        "differing": {size: asdict(each) for size, each in bench.differing.items()},
         "targets": [asdict(target) | {"verdict": target.verdict} for target in targets(bench)],
     }
 

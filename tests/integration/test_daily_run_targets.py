@@ -10,7 +10,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 
 from cost_chart import cost_chart  # noqa: E402 - found beside the benchmarks
-from daily_run import LARGE, MIDDLE, SMALL, Bench, Measure, chart, report, targets  # noqa: E402
+from daily_run import LARGE, MIDDLE, SMALL, Bench, Differences, Measure, chart, report, targets  # noqa: E402
 from watching import CommandFailed, Stage, Watched, watch  # noqa: E402
 
 
@@ -60,10 +60,10 @@ def test_beyond_a_million_the_floor_says_how_much_is_due() -> None:
 def test_a_day_is_judged_by_its_share_and_its_tables() -> None:
     made = bench(middle={"full": measure(110), "day": measure(30)})
     made.new_rows[MIDDLE] = {"rows": 10, "share": 0.01, "cutoff": "2025-12-24 00:00:00", "files": 6}
-    made.differing[MIDDLE] = []
+    made.differing[MIDDLE] = Differences(earlier=["core.touch: 1 rows before"])
     assert verdicts(made)[-2:] == ["met", "met"]
     made.sizes[MIDDLE]["day"] = measure(31)
-    made.differing[MIDDLE] = ["core.touch: 1 rows before, 0 after, that the other does not have"]
+    made.differing[MIDDLE] = Differences(["core.touch: 1 rows before"])
     assert verdicts(made)[-2:] == ["missed", "missed"]
     assert "DIFFERS  core.touch" in report(made)
     assert "| core | 15.5 | 1,000 | 65 | 1.00 |" in report(made)
