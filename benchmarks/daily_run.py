@@ -142,8 +142,8 @@ class Differences:
 
     Attributes:
         now: in rows of the last date, and in tables that are not of dates.
-        earlier: in rows of the eve. A rebuild computes it with what was learned since, such as who the visitor was
-            that logged in days later; these are no fault.
+        earlier: in rows of the eve. A rebuild computes it with what was learned since: somebody's first login
+            in a browser tells whose the visits before it were. These are shown, and no fault.
     """
 
     now: list[str] = field(default_factory=list)
