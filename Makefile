@@ -11,9 +11,10 @@ endif
 ifdef CUSTOMERS
 export WINBACK_CUSTOMERS := $(CUSTOMERS)
 endif
+WORK_DIR := $(if $(WORK),--work $(WORK))
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run backfill rebuild scrub refresh ui test chromium drill fuzz bench bench-peers evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format dictionary pictures requirements clean
+.PHONY: help run backfill rebuild scrub refresh ui test chromium drill fuzz bench bench-full bench-peers evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format dictionary pictures requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -53,10 +54,16 @@ drill: .venv/dev ## long forms: kills, readers, orders of arrival, identity worl
 fuzz: .venv/dev ## thousands of generated files and profiles (INPUTS=10500, SEED=0)
 	@WINBACK_FUZZ=$(or $(INPUTS),10500) WINBACK_SEED=$(or $(SEED),0) $(BIN)/pytest -s tests/fuzz
 
-bench: .venv/dev ## memory of taking in a large CSV, speed of the identity graph and of decisions (GIGABYTES=5, PEOPLE=1000000)
-	@$(BIN)/python benchmarks/extract_memory.py --gigabytes $(or $(GIGABYTES),5)
-	@$(BIN)/python benchmarks/identity_components.py --people $(or $(PEOPLE),1000000)
-	@$(BIN)/python benchmarks/decision_speed.py --customers $(or $(PEOPLE),1000000)
+bench: .venv/dev ## some minutes: memory, the identity graph, decisions, a daily job (GIGABYTES=1, PEOPLE=200000, SIZES=20000)
+	@$(BIN)/python benchmarks/extract_memory.py --gigabytes $(or $(GIGABYTES),1)
+	@$(BIN)/python benchmarks/identity_components.py --people $(or $(PEOPLE),200000)
+	@$(BIN)/python benchmarks/decision_speed.py --customers $(or $(PEOPLE),200000)
+	@$(BIN)/python benchmarks/daily_run.py --customers $(or $(SIZES),20000) --only floor full $(WORK_DIR)
+
+bench-full: .venv/dev ## hours: the daily job at 100k, 1M and 5M customers against its targets (SIZES=, REPEATS=5, WORK=a folder with room)
+	@mkdir -p data/reports
+	@$(BIN)/python benchmarks/daily_run.py --customers $(or $(SIZES),100000 1000000 5000000) \
+		--repeats $(or $(REPEATS),5) $(WORK_DIR) --json data/reports/bench.json --chart data/reports/bench.svg
 
 bench-peers: .venv/dev .venv/peers/installed ## RFM and dormancy beside pandas with lifetimes, Polars and PySpark (PEOPLE=1000000, JSON=)
 	@$(BIN)/python benchmarks/peers.py --customers $(or $(PEOPLE),1000000) $(if $(JSON),--json $(JSON)) \

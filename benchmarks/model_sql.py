@@ -31,16 +31,18 @@ class Models:
 
     Args:
         schema: of what is read and made; what the models call `control` stays in the schema `control`.
+        names: names of the models' tables, where they are not all in that schema.
     """
 
-    def __init__(self, schema: str) -> None:
+    def __init__(self, schema: str, names: Mapping[str, str] | None = None) -> None:
         self.schema = schema
         self._hooks: list[str] = []
         self._rendered: dict[str, tuple[str, list[str]]] = {}
         self._environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+        known = names or {}
         self._environment.globals.update(
             {
-                "ref": lambda name: f"{schema}.{name}",
+                "ref": lambda name: known.get(name, f"{schema}.{name}"),
                 "source": lambda source, name: f"{source}.{name}",
                 "config": self._config,
             }
@@ -52,6 +54,11 @@ class Models:
         self._hooks.clear()
         text = (PROJECT / "dbt_project" / "models" / f"{model}.sql").read_text(encoding="utf-8")
         return self._environment.from_string(text).render()
+
+    def hooks(self, model: str, this: str) -> list[str]:
+        """SQL of what follows a model's own statement, in a table of that name."""
+        self.sql(model)
+        return [self._environment.from_string(hook).render(this=this) for hook in self._hooks]
 
     def make(self, con: duckdb.DuckDBPyConnection, model: str) -> None:
         """Replace the table of a model, its hooks included."""

@@ -89,9 +89,7 @@ def project_lineage(dbt_dir: Path, profile: Profile) -> dict[str, dict[str, list
             f"raw.{feed}": [*(column.name for column in contract.columns), *ORIGIN_COLUMNS]
             for feed, contract in load_contracts().items()
         },
-        **{
-            f"superseded.{feed}": [*contract.key, "_source"] for feed, contract in load_contracts().items()
-        },
+        **{f"superseded.{feed}": [*contract.key, "_source"] for feed, contract in load_contracts().items()},
         **_source_columns(path),
         **{
             tables[unique_id]: _header(dbt_dir / node["original_file_path"])
