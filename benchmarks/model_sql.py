@@ -45,6 +45,8 @@ class Models:
                 "ref": lambda name: known.get(name, f"{schema}.{name}"),
                 "source": lambda source, name: f"{source}.{name}",
                 "config": self._config,
+                # Tables are made for the first time.
+                "is_incremental": lambda: False,
             }
         )
         self._environment.globals.update(self._macros())
