@@ -76,12 +76,14 @@
 {# Few rows that people edit: one statement, with the types that the seed states. #}
 {% materialization seed, adapter="spark" %}
     {%- set relation = this.incorporate(type="table") -%}
+    {%- set rows = load_agate_table() -%}
+    {%- do store_result("agate_table", response="OK", agate_table=rows) -%}
     {%- call statement("drop") -%}
         drop table if exists {{ relation }}
     {%- endcall -%}
     {%- call statement("main") -%}
         create table {{ relation }} using {{ config.get("file_format", "parquet") }} as
-        {{ adapter.seed_query(load_agate_table(), config.get("column_types", {})) }}
+        {{ adapter.seed_query(rows, config.get("column_types", {})) }}
     {%- endcall -%}
     {{ return({"relations": [relation]}) }}
 {% endmaterialization %}

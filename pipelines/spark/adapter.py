@@ -7,7 +7,6 @@ makes no difference: a session of this process and a Thrift server get the same 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pipelines.spark.lake import spark_type
@@ -20,21 +19,24 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def register() -> None:
-    """Make it what dbt loads for `type: spark` in this process."""
+def register(spark: SparkSession | None) -> None:
+    """Make it what dbt loads for `type: spark` in this process.
+
+    Args:
+        spark: where Python models run; None over Thrift, which has no place for them.
+    """
     import dbt.adapters.spark as plugin  # noqa: PLC0415 - dbt is slow to import
 
-    plugin.Plugin.adapter = _adapter()  # type: ignore[assignment]
+    plugin.Plugin.adapter = _adapter(spark)  # type: ignore[assignment]
 
 
-@cache
-def _adapter() -> type[SparkAdapter]:
+def _adapter(spark: SparkSession | None) -> type[SparkAdapter]:
     from dbt.adapters.base.meta import available  # noqa: PLC0415 - as above
     from dbt.adapters.contracts.relation import RelationType  # noqa: PLC0415
-    from dbt.adapters.spark import SparkAdapter  # noqa: PLC0415
+    from dbt.adapters.spark import SparkAdapter as Original  # noqa: PLC0415
 
-    class TranslatingAdapter(SparkAdapter):
-        """The adapter of the target `spark`."""
+    class SparkAdapter(Original):
+        """The adapter of the target `spark`; dbt takes the package's name from that of the class."""
 
         @available
         def to_spark(self, sql: str) -> str:
@@ -49,7 +51,9 @@ def _adapter() -> type[SparkAdapter]:
         @available
         def run_python_model(self, code: str, relation: Any) -> None:
             """Runs a Python model in this process: its tables are few rows."""
-            run_python_model(code, str(relation))
+            if spark is None:
+                raise RuntimeError(f"{relation} is made by Python, which needs the method `session`")
+            run_python_model(spark, code, str(relation))
 
         def list_relations_without_caching(self, schema_relation: Any) -> list[Any]:
             """The names alone: dbt-spark's own way asks for the properties of each table."""
@@ -70,7 +74,7 @@ def _adapter() -> type[SparkAdapter]:
             _, table = self.execute(sql, fetch=True)
             return [tuple(row) for row in table.rows]
 
-    return TranslatingAdapter
+    return SparkAdapter
 
 
 def seed_query(table: agate.Table, column_types: Mapping[str, str]) -> str:
@@ -142,21 +146,14 @@ class _Rows:
         return self._rows
 
 
-def run_python_model(code: str, relation: str) -> None:
+def run_python_model(spark: SparkSession, code: str, relation: str) -> None:
     """Makes the table of a Python model.
 
     Args:
+        spark: the session.
         code: as dbt compiles it: the functions `model` and `dbtObj`.
         relation: the table's name.
-
-    Raises:
-        RuntimeError: this process has no Spark session; over Thrift there is nowhere to run Python.
     """
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - as above
-
-    spark = SparkSession.getActiveSession()
-    if spark is None:
-        raise RuntimeError(f"{relation} is made by Python, which needs a Spark session: use the method `session`")
     namespace: dict[str, Any] = {}
     exec(compile(code, relation, "exec"), namespace)  # noqa: S102 - the project's own model, as dbt compiled it
     made = namespace["model"](namespace["dbtObj"](lambda name: _Table(spark, name)), _Session(spark))

@@ -99,7 +99,7 @@ def compute(settings: Settings, day: date, log: Callable[[str], object] = print)
     profile = settings.profile
     spark = start_session(home.folder, profile.time_zone, scratch=settings.scratch_dir / "spark")
     try:
-        adapter.register()
+        adapter.register(spark)
         dbt = _Dbt(settings.dbt_dir, settings.scratch_dir / "spark" / "dbt")
         _keep_partitioned(spark, home.folder, dbt.dated_tables())
         _write_inputs(spark, home)

@@ -18,7 +18,7 @@ def start_session(
         "spark.sql.warehouse.dir": str(folder.absolute()),
         "spark.sql.catalogImplementation": "in-memory",
         "spark.driver.memory": memory,
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m",
         "spark.local.dir": str(scratch),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
