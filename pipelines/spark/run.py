@@ -96,8 +96,7 @@ def compute(settings: Settings, day: date, log: Callable[[str], object] = print)
     """
     home = _Home(settings, day, EmissionStore(settings.lake_dir, settings.audiences_dir))
     home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    profile = settings.profile
-    spark = start_session(home.folder, profile.time_zone, scratch=settings.scratch_dir / "spark")
+    spark = start_session(settings, home.folder)
     try:
         adapter.register(spark)
         dbt = _Dbt(settings.dbt_dir, settings.scratch_dir / "spark" / "dbt")

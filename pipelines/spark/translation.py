@@ -154,9 +154,6 @@ def _counted(node: exp.Count) -> exp.Expression:
     return node
 
 
-_ORDERED = (exp.ArrayAgg, exp.Sum, exp.First, exp.GroupConcat)
-
-
 def _aggregate(node: exp.AggFunc) -> exp.Expression:
     """An aggregate in an order, or of the best few, made of a sorted list."""
     if isinstance(node, (exp.Max, exp.ArgMax)) and node.args.get("count"):
@@ -207,19 +204,28 @@ def _listed(node: exp.ArrayAgg, keys: list[exp.Ordered]) -> exp.Expression:
     """A list keeps its nulls, and a list of nothing is null."""
     value = node.this.this if isinstance(node.this, exp.Order) else node.this
     outer, items = _sorted(node, value, keys)
-    values = _call("transform", items, _lambda(_field("s", "v"), "s"))
-    none = _call("size", items.copy())
-    return _placed(node, outer, exp.If(this=exp.GT(this=none, expression=exp.Literal.number(0)), true=values, false=exp.null()))
+    values = _call("array", _call("transform", items, _lambda(_field("s", "v"), "s")))
+    some = exp.GT(this=_call("size", exp.column("found")), expression=exp.Literal.number(0))
+    filled = _call("filter", values, _lambda(some, "found"))
+    return _placed(node, outer, _call("try_element_at", filled, exp.Literal.number(1)))
 
 
 def _sorted(
     node: exp.Expression, value: exp.Expression, keys: list[exp.Ordered]
 ) -> tuple[exp.Expression, exp.Expression]:
-    fields = {f"k{number}": key.this for number, key in enumerate(keys)} | {"v": value}
-    outer, items = _collected(node, _call("named_struct", *_named(fields)))
-    if keys:
-        items = _call("array_sort", items, _lambda(_comparison(keys), "l", "r"))
-    return outer, items
+    """The filter around an aggregate, or itself, and the list of structs in the order of the keys, `v` the value."""
+    if any(key.args.get("desc") for key in keys):
+        fields = {f"k{number}": key.this for number, key in enumerate(keys)} | {"v": value}
+        outer, items = _collected(node, _call("named_struct", *_named(fields)))
+        return outer, _call("array_sort", items, _lambda(_comparison(keys), "l", "r"))
+    fields = {}
+    for number, key in enumerate(keys):
+        is_null = exp.Is(this=key.this.copy(), expression=exp.null())
+        fields[f"n{number}"] = is_null.not_() if key.args.get("nulls_first") else is_null
+        fields[f"k{number}"] = key.this
+    outer, items = _collected(node, _call("named_struct", *_named(fields | {"v": value})))
+    # Structs have an order of their own, which Spark need not be told by a comparison.
+    return outer, _call("sort_array", items) if keys else items
 
 
 def _comparison(keys: list[exp.Ordered]) -> exp.Expression:
@@ -246,7 +252,8 @@ def _in_order(node: exp.AggFunc) -> exp.Expression:
         return _listed(node, keys)
     outer, items = _sorted(node, value, keys)
     if isinstance(node, exp.First):
-        return _placed(node, outer, exp.Dot(this=_call("try_element_at", items, exp.Literal.number(1)), expression=exp.to_identifier("v")))
+        first = _call("try_element_at", items, exp.Literal.number(1))
+        return _placed(node, outer, exp.Dot(this=first, expression=exp.to_identifier("v")))
     if isinstance(node, exp.Sum):
         return _placed(node, outer, _summed(items))
     raise UntranslatableError(f"{node.sql('duckdb')}: this aggregate has no form in an order")
@@ -254,11 +261,9 @@ def _in_order(node: exp.AggFunc) -> exp.Expression:
 
 def _summed(items: exp.Expression) -> exp.Expression:
     """The floats of sorted structs, added up one after the other; null where there are none."""
-    known = _call("filter", items, _lambda(exp.Is(this=_field("s", "v"), expression=exp.null()).not_(), "s"))
-    added = exp.Add(this=exp.column("total"), expression=exp.cast(_field("s", "v"), "double"))
-    total = _call("aggregate", known, exp.cast(exp.Literal.number(0), "double"), _lambda(added, "total", "s"))
-    some = exp.GT(this=_call("size", known.copy()), expression=exp.Literal.number(0))
-    return exp.If(this=some, true=total, false=exp.null())
+    total, value = exp.column("total"), exp.cast(_field("s", "v"), "double")
+    added = _call("coalesce", exp.Add(this=total, expression=value), total.copy(), value.copy())
+    return _call("aggregate", items, exp.cast(exp.null(), "double"), _lambda(added, "total", "s"))
 
 
 def _distinct_in_order(
