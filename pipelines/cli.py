@@ -347,7 +347,8 @@ def _spark(settings: Settings, given: argparse.Namespace) -> int:
     day = given.date or (computed[-1] if computed else None)
     if day is None or day not in computed:
         raise CommandError(
-            f"{day or 'no date'} was not computed: Spark takes ids, fits and what was sent from the daily run. "
+            f"{day or 'no date'} was not computed: Spark takes ids, fits and what was sent from the daily "
+            f"run. "
             f"Accepted: {', '.join(map(str, computed[-5:])) or 'nothing yet; run winback run first'}"
         )
     if given.compare and not settings.published_file.exists():
@@ -374,9 +375,7 @@ def _compare_with_published(settings: Settings, folder: Path, day: date) -> int:
     from pipelines.spark.comparison import as_table, compare_published  # noqa: PLC0415 - as above
 
     tables = [*published_tables(ensure_manifest(settings.dbt_dir)), *QUALITY_TABLES]
-    found = compare_published(
-        settings.published_file, folder, tables, day, settings.profile.time_zone
-    )
+    found = compare_published(settings.published_file, folder, tables, day, settings.profile.time_zone)
     different = sum(each.differs for each in found)
     print(as_table(found))
     print(f"{len(found)} tables compared, {different} of them differ", flush=True)

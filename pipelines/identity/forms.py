@@ -145,7 +145,9 @@ def form_spellings(
         into: the table to create or replace.
     """
     if table == "phone_form":
-        phone_forms(con, spellings=spellings, into=into, region=rules.region, placeholders=rules.placeholder_phones)
+        phone_forms(
+            con, spellings=spellings, into=into, region=rules.region, placeholders=rules.placeholder_phones
+        )
     elif table == "email_form":
         email_forms(con, spellings=spellings, into=into, placeholders=rules.placeholder_emails)
     else:

@@ -1,7 +1,7 @@
 """dbt-spark's adapter, with the one seam at which the models become SQL of Spark.
 
-The materializations in `dbt_project/macros/spark.sql` ask it for the translation. So the way of the connection
-makes no difference: a session of this process and a Thrift server get the same statements.
+The materializations in `dbt_project/macros/spark.sql` ask it for the translation. So the way of the
+connection makes no difference: a session of this process and a Thrift server get the same statements.
 """
 
 from __future__ import annotations
@@ -99,7 +99,13 @@ def seed_query(table: agate.Table, column_types: Mapping[str, str]) -> str:
 
 def _found_type(kind: Any) -> str:
     name = type(kind).__name__
-    found = {"Number": "double", "Integer": "integer", "Boolean": "boolean", "Date": "date", "ISODateTime": "timestamp"}
+    found = {
+        "Number": "double",
+        "Integer": "integer",
+        "Boolean": "boolean",
+        "Date": "date",
+        "ISODateTime": "timestamp",
+    }
     return found.get(name, "varchar")
 
 
@@ -155,6 +161,6 @@ def run_python_model(spark: SparkSession, code: str, relation: str) -> None:
         relation: the table's name.
     """
     namespace: dict[str, Any] = {}
-    exec(compile(code, relation, "exec"), namespace)  # noqa: S102 - the project's own model, as dbt compiled it
+    exec(compile(code, relation, "exec"), namespace)  # the project's own model, as dbt compiled it
     made = namespace["model"](namespace["dbtObj"](lambda name: _Table(spark, name)), _Session(spark))
     spark.createDataFrame(made).write.saveAsTable(relation)

@@ -1,4 +1,4 @@
-"""Spark's tables compared with the published copy: counts and classes must be equal, floats to nine digits."""
+"""Spark's tables compared with the published copy: counts and classes are equal, floats to nine digits."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def compare(con: duckdb.DuckDBPyConnection, table: str, found: str, reference: s
     Example:
         >>> import duckdb
         >>> with duckdb.connect() as con:
-        ...     compare(con, "t", "(select 1 as a, 0.1::double as b)", "(select 1 as a, 0.3::double as b)").far
+        ...     found, wanted = ("(select 1 as a, 0.1::double as b)", "(select 1 as a, 0.3::double as b)")
+        ...     compare(con, "t", found, wanted).far
         1
     """
     wanted, there = (_columns(con, each) for each in (reference, found))
@@ -80,7 +81,7 @@ def compare(con: duckdb.DuckDBPyConnection, table: str, found: str, reference: s
         for name, kind in wanted.items()
         if _family(there.get(name, "")) != _family(kind)
     ]
-    if wanted.keys() - there.keys():
+    if faults:
         return Difference(table, rows, columns="; ".join(faults))
     floats = [name for name, kind in wanted.items() if kind in _FLOATS]
     exact = [name for name in wanted if name not in floats]
@@ -90,10 +91,9 @@ def compare(con: duckdb.DuckDBPyConnection, table: str, found: str, reference: s
         _count(con, f"compared_{one} as a anti join compared_{other} as b on {on}")
         for one, other in (("reference", "found"), ("found", "reference"))
     )
-    if missing or added:
-        faults += _differing(con, exact)
+    said = _differing(con, exact) if missing or added else []
     far, most, far_columns = _distances(con, floats, on)
-    return Difference(table, rows, missing, added, far, most, "; ".join([*faults, *far_columns]))
+    return Difference(table, rows, missing, added, far, most, "; ".join([*said, *far_columns]))
 
 
 def _columns(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
@@ -112,7 +112,7 @@ def _quoted(names: Iterable[str]) -> list[str]:
 def _number(
     con: duckdb.DuckDBPyConnection, relations: dict[str, str], exact: Sequence[str], floats: Sequence[str]
 ) -> None:
-    """Makes `compared_<name>`: rows that are equal but for their floats are numbered in the order of these."""
+    """Makes `compared_<name>`: rows that are equal but for their floats get numbers in their order."""
     for name, relation in relations.items():
         con.execute(
             f"""
@@ -155,14 +155,15 @@ def _distances(
     )
     largest = f"greatest({', '.join(_quoted(floats))})"
     far, most = con.execute(
-        f"select count(*) filter (where {largest} > {TOLERANCE}), coalesce(max({largest}), 0) from compared_far"
+        f"select count(*) filter (where {largest} > {TOLERANCE}), coalesce(max({largest}), 0) "
+        "from compared_far"
     ).fetchall()[0]
     counts = {name: _count(con, f"compared_far where {name} > {TOLERANCE}") for name in _quoted(floats)}
     return far, most, [f"{name}: {count} floats" for name, count in counts.items() if count]
 
 
 def _family(kind: str) -> str:
-    """What a type is to its reader: whole numbers are whole numbers, and a decimal is known by its decimals."""
+    """What a type is to its reader: all whole numbers are one, and a decimal is known by its decimals."""
     if kind.startswith("DECIMAL"):
         return f"decimals: {kind.rstrip(')').split(',')[1]}"
     return "whole" if kind in _WHOLE else kind
@@ -185,20 +186,20 @@ def compare_published(
     with duckdb.connect() as con:
         con.execute(f"set TimeZone = {literal(time_zone)}")
         con.execute(f"attach {path_literal(published)} as published (read_only)")
-        return [
-            _compared(con, table, folder, day) for table in tables if table.full_name not in NOT_COMPUTED
-        ]
+        return [_compared(con, table, folder, day) for table in tables if table.full_name not in NOT_COMPUTED]
 
 
-def _compared(
-    con: duckdb.DuckDBPyConnection, table: PublishedTable, folder: Path, day: date
-) -> Difference:
+def _compared(con: duckdb.DuckDBPyConnection, table: PublishedTable, folder: Path, day: date) -> Difference:
     where = f" where {identifier(table.date_column)} = date '{day}'" if table.date_column else ""
     reference = f"(from published.{table.full_name}{where})"
     files = _files(folder, table)
     if not any(folder.glob(files)):
         return Difference(table.full_name, _count(con, reference), columns="the table is missing")
-    hive = f"hive_partitioning = true, hive_types = {{{literal(table.date_column)}: date}}" if table.date_column else ""
+    hive = (
+        f"hive_partitioning = true, hive_types = {{{literal(table.date_column)}: date}}"
+        if table.date_column
+        else ""
+    )
     source = f"read_parquet({literal(str(folder / files))}{', ' if hive else ''}{hive})"
     columns = ", ".join(_quoted(column.name for column in table.columns))
     return compare(con, table.full_name, f"(select {columns} from {source}{where})", reference)

@@ -1,7 +1,7 @@
-"""The connected components of a graph on Spark: `pipelines.identity.components` for edges that one machine cannot hold.
+"""The connected components of a graph on Spark, for edges that one machine cannot hold.
 
-The same hooking and shortcutting, on any values that have an order: each node points at its smallest neighbour,
-the trees are flattened, and their roots are the next round's graph.
+The hooking and shortcutting of `pipelines.identity.components`, on any values that have an order: each node
+points at its smallest neighbour, the trees are flattened, and their roots are the next round's graph.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ def connected(edges: DataFrame) -> DataFrame:
     """Each node that has an edge to another, with the smallest node that it is connected to.
 
     Args:
-        edges: columns `a` and `b`, of one type that has an order; direction, repeats and loops make no difference.
+        edges: columns `a` and `b`, of one type that has an order; direction, repeats and loops make no
+            difference.
 
     Returns:
         Columns `node` and `component`.
@@ -45,7 +46,11 @@ def _flattened(tree: DataFrame) -> DataFrame:
         above = tree.select(f.col("node").alias("parent"), f.col("parent").alias("upper"))
         tree = (
             tree.join(above, "parent", "left")
-            .select("node", f.coalesce("upper", "parent").alias("parent"), f.col("upper").isNotNull().alias("moved"))
+            .select(
+                "node",
+                f.coalesce("upper", "parent").alias("parent"),
+                f.col("upper").isNotNull().alias("moved"),
+            )
             .localCheckpoint()
         )
         if tree.where("moved").isEmpty():

@@ -1,10 +1,10 @@
 """Normal forms and the identity graph on Spark.
 
-Both are made by the same modules as on one machine, in parts: an executor has a DuckDB in its memory, to which
-`pipelines.identity` does what it always does. That needs parts which nothing leads out of. A spelling's form
-depends on the spelling alone. Of accounts, whatever the graph or the ledger joins must be in one part: accounts
-with an identifier that is not shared, with an id that both have had, or that an instruction names together. Spark
-finds these families as connected components; the result is that of one machine.
+Both are made by the same modules as on one machine, in parts: an executor has a DuckDB in its memory, to
+which `pipelines.identity` does what it always does. That needs parts which nothing leads out of. A spelling's
+form depends on the spelling alone. Of accounts, whatever the graph or the ledger joins must be in one part:
+accounts with an identifier that is not shared, with an id that both have had, or that an instruction names
+together. Spark finds these families as connected components; the result is that of one machine.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def write_forms(spark: SparkSession, rules: FormRules) -> None:
     """Makes the tables `identity.email_form`, `phone_form` and `name_form` of all spellings in `raw`."""
     spark.sql("create schema if not exists identity")
     for table, columns in FORM_COLUMNS.items():
-        query = f"select distinct spelling from ({spellings_query(table)}) as given where spelling is not null"
+        query = (
+            f"select distinct spelling from ({spellings_query(table)}) as given where spelling is not null"
+        )
         formed = spark.sql(to_spark(query)).mapInArrow(_forming(table, rules), _schema(columns))
         _save(spark, formed, f"identity.{table}")
 
@@ -126,8 +128,11 @@ def _edges(
     caps = spark.createDataFrame(list(rules.max_accounts.items()), "kind string, most long")
     carriers = identifiers.select("account_id", "kind", "value").distinct()
     shared = (
-        carriers.groupBy("kind", "value").agg(f.count("*").alias("accounts")).join(caps, "kind")
-        .where("accounts > most").select("kind", "value")
+        carriers.groupBy("kind", "value")
+        .agg(f.count("*").alias("accounts"))
+        .join(caps, "kind")
+        .where("accounts > most")
+        .select("kind", "value")
     )
     edges = carriers.join(shared, ["kind", "value"], "left_anti").select(
         f.concat(f.lit("a:"), "account_id").alias("a"),
@@ -163,7 +168,8 @@ def _resolving(
             con.register("part", pyarrow.Table.from_batches(given))
             for name in ("account", "identifier", "event"):
                 con.execute(
-                    f"create temp table part_{name} as select unnest({name}) from part where {name} is not null"
+                    f"create temp table part_{name} as "
+                    f"select unnest({name}) from part where {name} is not null"
                 )
             resolve(
                 con,
@@ -225,14 +231,13 @@ def write_contact_units(spark: SparkSession, most: int) -> None:
     from pyspark.sql import functions as f  # noqa: PLC0415 - as above
 
     links = (
-        spark.table("core.int_address").groupBy("kind", "address")
+        spark.table("core.int_address")
+        .groupBy("kind", "address")
         .agg(f.collect_set("customer_id").alias("customers"))
         .where(f.size("customers").between(2, most))
         .select(f.explode("customers").alias("a"), f.array_min("customers").alias("b"))
     )
-    units = connected(links).select(
-        f.col("node").alias("customer_id"), f.col("component").alias("unit_id")
-    )
+    units = connected(links).select(f.col("node").alias("customer_id"), f.col("component").alias("unit_id"))
     _save(spark, units, "control.contact_unit")
 
 

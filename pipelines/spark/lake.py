@@ -1,4 +1,4 @@
-"""The lake as Spark's tables: `raw.<feed>`, `control.<table>` and `quality.ingestions`, read where they are."""
+"""The lake as Spark's tables: `raw.<feed>`, `control.<table>`, `quality.ingestions`, read where they are."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def view_files(
             spark.sql(f"create schema if not exists {each}")
         spark.sql(f"drop table if exists {table}")
         spark.sql(
-            f"create table {table} using parquet options (path '{_glob(files)}', mergeSchema '{len(files) > 1}')"
+            f"create table {table} using parquet "
+            f"options (path '{_glob(files)}', mergeSchema '{len(files) > 1}')"
         )
         present = set(spark.table(table).columns)
         source = f"from {table}"

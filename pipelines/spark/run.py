@@ -1,8 +1,8 @@
-"""The tables of one date on Spark: all stages of the daily run that compute, from the lake that it has written.
+"""The tables of one date on Spark: the stages of the daily run that compute, from the lake it has written.
 
-Spark reads the lake and writes nothing to it. What is history there (ids, fits, what was sent on earlier dates)
-is taken as it is; the date itself is decided anew, as its own run decided it. Gates, exports and publication stay
-with the daily run.
+Spark reads the lake and writes nothing to it. What is history there (ids, fits, what was sent on earlier
+dates) is taken as it is; the date itself is decided anew, as its own run decided it. Gates, exports and
+publication stay with the daily run.
 """
 
 from __future__ import annotations
@@ -154,10 +154,11 @@ class _Dbt:
 
 
 def _keep_partitioned(spark: SparkSession, folder: Path, dated: set[str]) -> None:
-    """Takes the tables of earlier dates into the catalog, and removes all others: each run makes them anew."""
+    """Takes the tables of earlier dates into the catalog; all others are made anew by each run."""
     for place in sorted(folder.glob("*.db/*")):
-        name = f"{place.parent.name.removesuffix('.db')}.{place.name}"
-        spark.sql(f"create schema if not exists {name.split('.')[0]}")
+        schema = place.parent.name.removesuffix(".db")
+        name = f"{schema}.{place.name}"
+        spark.sql(f"create schema if not exists {schema}")
         if name in dated and any(place.glob("*=*")):
             spark.sql(f"create table {name} using parquet location '{place}'")
             spark.sql(f"msck repair table {name}")

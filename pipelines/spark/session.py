@@ -1,7 +1,7 @@
 """The Spark session of this process.
 
-Two kinds of settings: those without which results would be others, which every session has, and those for small
-data on one machine, which a cluster's own configuration takes the place of (`spark-defaults.conf`).
+Two kinds of settings: those without which results would be others, which every session has, and those for
+small data on one machine, in whose place a cluster has its own configuration (`spark-defaults.conf`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SMALL = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
-    # A model of small data is planned for longer than it runs: the fast compiler is enough, and no code is made.
+    # A model of small data is planned for longer than it runs: the fast compiler does, and no code is made.
     "spark.driver.extraJavaOptions": (
         "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
     ),

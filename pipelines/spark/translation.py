@@ -1,14 +1,18 @@
 """DuckDB's SQL as Spark's.
 
-sqlglot does most of it. What belongs here is what it leaves as it is, and what both engines accept with another
-result: a quotient of decimals, an average, the last of a list, an aggregate in an order. Nothing here looks at a
-table: a statement is translated by its text alone, so that a translation can be kept and tested.
+sqlglot does most of it. What belongs here is what it leaves as it is, and what both engines accept with
+another result: a quotient of decimals, an average, an aggregate in an order. Nothing here looks at a table: a
+statement is translated by its text alone, so that a translation can be kept and tested.
+
+What a text cannot tell is left to the models: a column of floats or decimals that becomes a whole number is
+rounded first, since DuckDB's cast rounds and Spark's cuts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
@@ -40,7 +44,7 @@ def to_spark(sql: str) -> str:
 def _with_list_lengths(sql: str) -> str:
     """With `array_length` for `len`, which is of lists; `length` is of texts. sqlglot takes both for one."""
     tokens = sqlglot.tokenize(sql, read="duckdb") if "len(" in sql.lower() else []
-    for token, following in reversed(list(zip(tokens, tokens[1:], strict=False))):
+    for token, following in reversed(list(pairwise(tokens))):
         if token.text.lower() == "len" and following.token_type == TokenType.L_PAREN:
             sql = f"{sql[: token.start]}array_length{sql[token.end + 1 :]}"
     return sql
@@ -101,7 +105,21 @@ def _cast(node: exp.Cast) -> exp.Expression:
     digits = node.this.unnest()
     if isinstance(digits, exp.DPipe) and digits.this.is_string and digits.this.name == "0x":
         return exp.cast(_call("conv", digits.expression.copy(), *map(exp.Literal.number, (16, 10))), "bigint")
+    if node.to.is_type(*exp.DataType.INTEGER_TYPES) and _is_float(node.this):
+        # DuckDB rounds, halves to the even one; Spark cuts.
+        node.set("this", _call("rint", node.this.copy()))
     return node
+
+
+_FLOATS = (exp.Div, exp.Exp, exp.Ln, exp.Pow, exp.Sqrt, exp.Avg, exp.Median)
+
+
+def _is_float(node: exp.Expression) -> bool:
+    """Whether the text alone says that a value is a float; of a column it says nothing."""
+    node = node.unnest()
+    if isinstance(node, (exp.Add, exp.Sub, exp.Mul)):
+        return _is_float(node.this) or _is_float(node.expression)
+    return isinstance(node, _FLOATS) or _is_double(node)
 
 
 def _sum_of_time(node: exp.Add) -> exp.Expression:
@@ -110,12 +128,16 @@ def _sum_of_time(node: exp.Add) -> exp.Expression:
     if not (isinstance(time, exp.Cast) and time.to.is_type("time")):
         return node
     day = exp.cast(node.this.copy(), "varchar")
-    return exp.cast(_call("concat", day, exp.Literal.string(" "), time.this.copy()), "timestamp_ntz", dialect="spark")
+    return exp.cast(
+        _call("concat", day, exp.Literal.string(" "), time.this.copy()), "timestamp_ntz", dialect="spark"
+    )
 
 
 def _extracted(node: exp.Extract) -> exp.Expression:
     if node.name.lower() == "isodow":
-        return exp.paren(exp.Add(this=_call("weekday", node.expression.copy()), expression=exp.Literal.number(1)))
+        return exp.paren(
+            exp.Add(this=_call("weekday", node.expression.copy()), expression=exp.Literal.number(1))
+        )
     return node
 
 
@@ -213,7 +235,7 @@ def _listed(node: exp.ArrayAgg, keys: list[exp.Ordered]) -> exp.Expression:
 def _sorted(
     node: exp.Expression, value: exp.Expression, keys: list[exp.Ordered]
 ) -> tuple[exp.Expression, exp.Expression]:
-    """The filter around an aggregate, or itself, and the list of structs in the order of the keys, `v` the value."""
+    """The filter around an aggregate, or itself, and its structs in the order of the keys, `v` the value."""
     if any(key.args.get("desc") for key in keys):
         fields = {f"k{number}": key.this for number, key in enumerate(keys)} | {"v": value}
         outer, items = _collected(node, _call("named_struct", *_named(fields)))
@@ -236,8 +258,12 @@ def _comparison(keys: list[exp.Ordered]) -> exp.Expression:
         descending = bool(key.args.get("desc"))
         first, last = (-1, 1) if key.args.get("nulls_first") else (1, -1)
         null = exp.null()
-        case = case.when(exp.Is(this=left, expression=null) & exp.Is(this=right, expression=null).not_(), str(first))
-        case = case.when(exp.Is(this=right, expression=null) & exp.Is(this=left, expression=null).not_(), str(last))
+        case = case.when(
+            exp.Is(this=left, expression=null) & exp.Is(this=right, expression=null).not_(), str(first)
+        )
+        case = case.when(
+            exp.Is(this=right, expression=null) & exp.Is(this=left, expression=null).not_(), str(last)
+        )
         case = case.when(exp.LT(this=left, expression=right), "1" if descending else "-1")
         case = case.when(exp.GT(this=left, expression=right), "-1" if descending else "1")
     return case
@@ -266,11 +292,13 @@ def _summed(items: exp.Expression) -> exp.Expression:
     return _call("aggregate", items, exp.cast(exp.null(), "double"), _lambda(added, "total", "s"))
 
 
-def _distinct_in_order(
-    node: exp.AggFunc, distinct: exp.Distinct, keys: list[exp.Ordered]
-) -> exp.Expression:
+def _distinct_in_order(node: exp.AggFunc, distinct: exp.Distinct, keys: list[exp.Ordered]) -> exp.Expression:
     (value,) = distinct.expressions
-    if not isinstance(node, exp.ArrayAgg) or [key.this for key in keys] != [value] or keys[0].args.get("desc"):
+    if (
+        not isinstance(node, exp.ArrayAgg)
+        or [key.this for key in keys] != [value]
+        or keys[0].args.get("desc")
+    ):
         raise UntranslatableError(f"{node.sql('duckdb')}: a list of distinct values is in their own order")
     return _call("sort_array", _call("collect_set", value.copy()))
 
@@ -278,7 +306,9 @@ def _distinct_in_order(
 def _json(node: exp.Expression) -> exp.Expression:
     """Spark leaves out what is null."""
     return _call(
-        "to_json", node.expressions[0].copy(), _call("map", *map(exp.Literal.string, ("ignoreNullFields", "false")))
+        "to_json",
+        node.expressions[0].copy(),
+        _call("map", *map(exp.Literal.string, ("ignoreNullFields", "false"))),
     )
 
 
@@ -357,6 +387,7 @@ _REWRITES: dict[type[exp.Expression], Callable[..., exp.Expression]] = {
     exp.ArrayAgg: _aggregate,
     exp.Sum: _aggregate,
     exp.First: _aggregate,
+    exp.GroupConcat: _aggregate,
     exp.Max: _aggregate,
     exp.ArgMax: _aggregate,
     exp.ToDays: _interval_of("make_dt_interval"),
