@@ -94,6 +94,11 @@ def compute(settings: Settings, day: date, log: Callable[[str], object] = print)
     Raises:
         SparkRunError: a model fails.
     """
+    if settings.profile.identity.fuzzy.enabled:
+        raise SparkRunError(
+            f"{settings.profile.file}: identity.fuzzy is on, and Spark makes no fuzzy links: who is one customer "
+            "would not be the same"
+        )
     home = _Home(settings, day, EmissionStore(settings.lake_dir, settings.audiences_dir))
     home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     spark = start_session(settings, home.folder)
