@@ -360,13 +360,15 @@ def _compute_on_spark(settings: Settings, day: date, *, compares: bool) -> int:
     from pipelines.spark.run import SparkRunError, compute  # noqa: PLC0415 - as above
 
     start = time.monotonic()
-    try:
-        folder = compute(settings, day, lambda line: print(line, flush=True))
-    except SparkRunError as error:
-        print(f"winback: {error}", file=sys.stderr)
-        return 1
-    print(f"tables of {day} on Spark: {folder}, in {time.monotonic() - start:.1f} s", flush=True)
-    return _compare_with_published(settings, folder, day) if compares else 0
+    # What a run changed meanwhile would be in some tables and not in others.
+    with _locked(settings, "spark"):
+        try:
+            folder = compute(settings, day, lambda line: print(line, flush=True))
+        except SparkRunError as error:
+            print(f"winback: {error}", file=sys.stderr)
+            return 1
+        print(f"tables of {day} on Spark: {folder}, in {time.monotonic() - start:.1f} s", flush=True)
+        return _compare_with_published(settings, folder, day) if compares else 0
 
 
 def _compare_with_published(settings: Settings, folder: Path, day: date) -> int:

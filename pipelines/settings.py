@@ -427,6 +427,11 @@ class Settings(StrictModel):
         return self.home / "scratch"
 
     @cached_property
+    def spark_dir(self) -> Path:
+        """The tables that `winback spark` makes; nothing reads them but people."""
+        return self.home / "spark"
+
+    @cached_property
     def notices_file(self) -> Path:
         """What has failed, a line each; see `pipelines.notices`."""
         return self.home / "notices" / "notices.jsonl"

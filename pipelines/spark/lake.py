@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -74,12 +75,20 @@ def view_files(
 
 
 def _glob(files: Sequence[Path]) -> str:
-    """One path for all of them, in the way of Hadoop's globs."""
-    if len(files) == 1:
-        return str(files[0]).replace("'", "\\'")
+    r"""One path for all of them, in the way of Hadoop's globs, as it stands in a text of Spark's SQL.
+
+    >>> print(_glob([Path("/o'hara [1]/a/rows.parquet"), Path("/o'hara [1]/b/rows.parquet")]))
+    /o\'hara \\[1\\]/{a/rows.parquet,b/rows.parquet}
+    """
     folder = os.path.commonpath([file.parent for file in files])
-    listed = ",".join(str(file.relative_to(folder)) for file in sorted(files))
-    return f"{folder}/{{{listed}}}".replace("'", "\\'")
+    names = sorted(_plain(str(file.relative_to(folder))) for file in files)
+    listed = names[0] if len(names) == 1 else "{" + ",".join(names) + "}"
+    return f"{_plain(folder)}/{listed}".replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _plain(path: str) -> str:
+    """A path whose signs mean themselves in a glob."""
+    return re.sub(r"([\\{}\[\]*?,])", r"\\\1", path)
 
 
 def copy_tables(

@@ -64,7 +64,7 @@ class _Home:
 
     @property
     def folder(self) -> Path:
-        return self.settings.home / "spark"
+        return self.settings.spark_dir
 
     def sent(self, *, until: date) -> list[date]:
         """Dates that were sent up to and including this one."""
