@@ -96,8 +96,8 @@ def compute(settings: Settings, day: date, log: Callable[[str], object] = print)
     """
     if settings.profile.identity.fuzzy.enabled:
         raise SparkRunError(
-            f"{settings.profile.file}: identity.fuzzy is on, and Spark makes no fuzzy links: who is one customer "
-            "would not be the same"
+            f"{settings.profile.file}: identity.fuzzy is on, and Spark makes no fuzzy links: "
+            "other accounts would be one customer"
         )
     home = _Home(settings, day, EmissionStore(settings.lake_dir, settings.audiences_dir))
     home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
