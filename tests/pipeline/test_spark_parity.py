@@ -19,10 +19,8 @@ pytestmark = pytest.mark.xdist_group("demo")
 
 
 @pytest.fixture(scope="module")
-def compared(demo: DemoHome, tmp_path_factory, require_absent) -> tuple[int, str]:
+def compared(require_spark, demo: DemoHome, tmp_path_factory) -> tuple[int, str]:
     """Status and output of the command, in a home that has the lake and the published copy alone."""
-    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-        require_absent("no Java for Spark: make java, or Java 17 or newer on the PATH")
     home = DemoHome(DEMO, tmp_path_factory.mktemp("spark") / "home")
     for part in (demo.settings.lake_dir, demo.settings.published_file.parent):
         shutil.copytree(part, home.path / part.name)
