@@ -33,7 +33,7 @@
         {%- if model["language"] == "python" -%}
             select 1
         {%- else -%}
-            create table {{ relation }} using {{ config.get("file_format", "parquet") }} as
+            create table {{ relation }} using parquet as
             {{ adapter.to_spark(compiled_code) }}
         {%- endif -%}
     {%- endcall -%}
@@ -55,7 +55,7 @@
             drop table if exists {{ relation }}
         {%- endcall -%}
         {%- call statement("main") -%}
-            create table {{ relation }} using {{ config.get("file_format", "parquet") }} partitioned by ({{ date_column }}) as
+            create table {{ relation }} using parquet partitioned by ({{ date_column }}) as
             {{ adapter.to_spark(compiled_code) }}
         {%- endcall -%}
     {%- else -%}
@@ -82,7 +82,7 @@
         drop table if exists {{ relation }}
     {%- endcall -%}
     {%- call statement("main") -%}
-        create table {{ relation }} using {{ config.get("file_format", "parquet") }} as
+        create table {{ relation }} using parquet as
         {{ adapter.seed_query(rows, config.get("column_types", {})) }}
     {%- endcall -%}
     {{ return({"relations": [relation]}) }}
