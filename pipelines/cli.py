@@ -344,12 +344,13 @@ def _spark(settings: Settings, given: argparse.Namespace) -> int:
     if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
         raise CommandError("Spark needs Java 17 or newer, on the PATH or as JAVA_HOME")
     computed = History(settings.lake_dir).dates()
-    day = given.date or (computed[-1] if computed else None)
-    if day is None or day not in computed:
+    if not computed:
+        raise CommandError("no date was computed yet: there is nothing for Spark. Run winback run first")
+    day = given.date or computed[-1]
+    if day not in computed:
         raise CommandError(
-            f"{day or 'no date'} was not computed: Spark takes ids, fits and what was sent from the daily "
-            f"run. "
-            f"Accepted: {', '.join(map(str, computed[-5:])) or 'nothing yet; run winback run first'}"
+            f"{day} was not computed: Spark takes ids, fits and what was sent from the daily run; "
+            f"accepted: {', '.join(map(str, computed[-5:]))}"
         )
     if given.compare and not settings.published_file.exists():
         raise CommandError(f"there is nothing to compare with: {settings.published_file} is missing")
