@@ -14,7 +14,7 @@ endif
 WORK_DIR := $(if $(WORK),--work $(WORK))
 DATES := $(if $(DATE),--date $(DATE)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-.PHONY: help run backfill rebuild scrub refresh ui test chromium drill fuzz bench bench-full bench-peers evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format dictionary pictures requirements clean
+.PHONY: help run backfill rebuild scrub refresh spark ui test chromium java drill fuzz bench bench-full bench-peers evaluate-identity evaluate-dormancy evaluate-recommendations evaluate-effects evaluate-learning lint format dictionary pictures requirements clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -35,14 +35,20 @@ scrub: .venv/run ## write whom to take off the lists that went out: who has boug
 refresh: .venv/run ## measure anew what the contacts have brought by now
 	@$(BIN)/winback refresh
 
+spark: .venv/dev java ## compute a date's tables on Spark and compare them with the published copy (DATE=)
+	@$(BIN)/winback spark $(if $(DATE),--date $(DATE)) --compare
+
 ui: .venv/run ## open the Dagster UI on loopback (PORT=3000; READ_ONLY=1 to look at only)
 	@$(BIN)/winback ui $(if $(PORT),--port $(PORT)) $(if $(READ_ONLY),--read-only)
 
-test: .venv/dev chromium lint ## lint, then run all tests
+test: .venv/dev chromium java lint ## lint, then run all tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
 chromium: ## install Chromium for the test of the report, where there is none (by apt-get, as root or with sudo)
 	@$(chromium)
+
+java: ## install Java for Spark, where there is none (by apt-get, as root or with sudo)
+	@$(java)
 
 drill: .venv/dev ## long forms: kills, readers, orders of arrival, identity worlds, policies (KILLS=30, ORDERS=20, EXAMPLES=2000, POLICIES=200)
 	@WINBACK_KILLS=$(or $(KILLS),30) WINBACK_ORDERS=$(or $(ORDERS),20) \
@@ -143,4 +149,14 @@ define install
 	{ test -x $(BIN)/python || $(PYTHON) -m venv .venv; } && \
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(1) && \
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+endef
+
+# Without Java the comparison of the engines is skipped, and says so; nothing else needs it.
+define java
+	if command -v java > /dev/null || test -n "$$JAVA_HOME"; then exit; fi; \
+	echo "installing Java for the test of Spark (once) ..."; \
+	test "$$(id -u)" = 0 || as_root="sudo -n"; \
+	{ $$as_root apt-get -qq update && $$as_root apt-get -qq install -y --no-install-recommends openjdk-17-jre-headless; } > /dev/null || \
+	echo "Java could not be installed. Install Java 17 or newer, so that it is on the PATH; until then nothing is" \
+		"tested on Spark."
 endef

@@ -114,6 +114,22 @@ def _parser() -> argparse.ArgumentParser:
         "--date", type=_date, metavar="YYYY-MM-DD", help="a computed date; default: the newest"
     )
     reach.set_defaults(command=_policy_reach)
+    spark = commands.add_parser(
+        "spark",
+        parents=[profile],
+        help="compute a date's tables on Spark",
+        description="Compute all tables of a computed date on Spark, from the same lake, into the folder "
+        "`spark` of the data home. Nothing is sent or published.",
+    )
+    spark.add_argument(
+        "--date", type=_date, metavar="YYYY-MM-DD", help="a computed date; default: the newest"
+    )
+    spark.add_argument(
+        "--compare",
+        action="store_true",
+        help="compare every published table with the published copy; status 1 when one differs",
+    )
+    spark.set_defaults(command=_spark)
     ui = commands.add_parser("ui", parents=[profile], help="open the Dagster UI on loopback")
     ui.add_argument("--port", type=int, default=3000)
     ui.add_argument(
@@ -320,6 +336,57 @@ def _rebuild(settings: Settings, given: argparse.Namespace) -> int:  # noqa: ARG
         shutil.rmtree(anew.rebuild_dir)
     _print_summary(settings, kept, time.monotonic() - start)
     return 0
+
+
+def _spark(settings: Settings, given: argparse.Namespace) -> int:
+    from importlib.util import find_spec  # noqa: PLC0415 - commands import what they need
+
+    from pipelines.history import History  # noqa: PLC0415 - as above
+
+    if find_spec("pyspark") is None or find_spec("dbt.adapters.spark") is None:
+        raise CommandError("Spark is not installed: pip install 'winback[spark]'")
+    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
+        raise CommandError("Spark needs Java 17 or newer, on the PATH or as JAVA_HOME")
+    computed = History(settings.lake_dir).dates()
+    if not computed:
+        raise CommandError("no date was computed yet: there is nothing for Spark. Run winback run first")
+    day = given.date or computed[-1]
+    if day not in computed:
+        raise CommandError(
+            f"{day} was not computed: Spark takes ids, fits and what was sent from the daily run; "
+            f"accepted: {', '.join(map(str, computed[-5:]))}"
+        )
+    if given.compare and not settings.published_file.exists():
+        raise CommandError(f"there is nothing to compare with: {settings.published_file} is missing")
+    return _compute_on_spark(settings, day, compares=given.compare)
+
+
+def _compute_on_spark(settings: Settings, day: date, *, compares: bool) -> int:
+    from pipelines.spark.run import SparkRunError, compute  # noqa: PLC0415 - as above
+
+    start = time.monotonic()
+    # What a run changed meanwhile would be in some tables and not in others.
+    with _locked(settings, "spark"):
+        try:
+            folder = compute(settings, day, lambda line: print(line, flush=True))
+        except SparkRunError as error:
+            print(f"winback: {error}", file=sys.stderr)
+            return 1
+        print(f"tables of {day} on Spark: {folder}, in {time.monotonic() - start:.1f} s", flush=True)
+        return _compare_with_published(settings, folder, day) if compares else 0
+
+
+def _compare_with_published(settings: Settings, folder: Path, day: date) -> int:
+    from pipelines.assets.publish import QUALITY_TABLES, published_tables  # noqa: PLC0415 - as above
+    from pipelines.resources.dbt import ensure_manifest  # noqa: PLC0415 - as above
+    from pipelines.spark.comparison import as_table, compare_published  # noqa: PLC0415 - as above
+
+    tables = [*published_tables(ensure_manifest(settings.dbt_dir)), *QUALITY_TABLES]
+    found = compare_published(settings.published_file, folder, tables, day, settings.profile.time_zone)
+    different = sum(each.differs for each in found)
+    print(as_table(found))
+    print(f"{len(found)} tables compared, {different} of them differ", flush=True)
+    return 1 if different else 0
 
 
 def _given_person(given: argparse.Namespace) -> list[tuple[str, str]]:

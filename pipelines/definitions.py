@@ -4,7 +4,7 @@ import gc
 
 from pipelines.build import build_definitions
 
-# All that is made here stays: to look for garbage in it, again and again as it grows, takes a tenth of the time.
+# All that is made here stays: looking for garbage in it as it grows takes a tenth of the time.
 gc.disable()
 try:
     defs = build_definitions()

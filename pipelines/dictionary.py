@@ -23,7 +23,7 @@ from pipelines.columns import LINEAGE_FILE, lineage_text, seen_from, trace
 from pipelines.dormancy.store import KINDS
 from pipelines.feeds.contract import load_contracts
 from pipelines.feeds.lake import Lake
-from pipelines.feeds.raw import ORIGIN_COLUMNS
+from pipelines.feeds.raw import raw_columns
 from pipelines.feeds.superseded import refresh_superseded
 from pipelines.history import MOVEMENT_COLUMNS
 from pipelines.identity.forms import FORM_COLUMNS, spelling_columns
@@ -85,10 +85,7 @@ def project_lineage(dbt_dir: Path, profile: Profile) -> dict[str, dict[str, list
     }
     known = {
         **_control_columns(profile),
-        **{
-            f"raw.{feed}": [*(column.name for column in contract.columns), *ORIGIN_COLUMNS]
-            for feed, contract in load_contracts().items()
-        },
+        **{f"raw.{feed}": [*raw_columns(contract)] for feed, contract in load_contracts().items()},
         **{f"superseded.{feed}": [*contract.key, "_source"] for feed, contract in load_contracts().items()},
         **_source_columns(path),
         **{

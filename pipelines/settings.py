@@ -347,6 +347,10 @@ class Settings(StrictModel):
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     lock_timeout_seconds: float = Field(default=7200, gt=0)
     retry_seconds: float = Field(default=30, ge=0, le=3600, description="before a step is tried again")
+    spark_master: str | None = Field(
+        default=None, description="where Spark works, such as `k8s://…` or `yarn`; by default in this process"
+    )
+    spark_memory: str = Field(default="2g", pattern="^[0-9]+[gm]$", description="of Spark's driver")
     private_key: SecretStr | None = Field(
         default=None,
         description="64 hex digits that make keys of people unguessable; by default the lake's own",
@@ -421,6 +425,11 @@ class Settings(StrictModel):
     @cached_property
     def scratch_dir(self) -> Path:
         return self.home / "scratch"
+
+    @cached_property
+    def spark_dir(self) -> Path:
+        """The tables that `winback spark` makes; nothing reads them but people."""
+        return self.home / "spark"
 
     @cached_property
     def notices_file(self) -> Path:
@@ -523,6 +532,8 @@ def load_settings(environment: dict[str, str] | None = None) -> Settings:
         "settle_seconds",
         "lock_timeout_seconds",
         "retry_seconds",
+        "spark_master",
+        "spark_memory",
         "private_key",
         "customers",
         "dagster_yaml",

@@ -1,8 +1,10 @@
 """What all tests share: a shop of which a day was run, and how a test says that what it needs is missing."""
 
 import os
+import shutil
 import sys
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,15 @@ def absent(what: str) -> None:
 def require_absent():
     """The function `absent`, for tests and fixtures in any folder."""
     return absent
+
+
+@pytest.fixture(scope="session")
+def require_spark() -> None:
+    """Skips the test where Spark cannot work."""
+    if find_spec("pyspark") is None:
+        absent("no PySpark: pip install 'winback[spark]'")
+    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
+        absent("no Java for Spark: make java, or Java 17 or newer on the PATH")
 
 
 @pytest.fixture(scope="session")

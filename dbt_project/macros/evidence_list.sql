@@ -14,3 +14,10 @@
         order by contribution desc, rule, happened_on desc, source_key
     )) as varchar)
 {%- endmacro %}
+
+{# Spark writes a decimal with all of its digits, DuckDB as a number: without the zeros at its end. #}
+{% macro spark__evidence_list() -%}
+    regexp_replace(
+        {{ default__evidence_list() }}, '("contribution":[0-9]+[.][0-9]+?)0+([,}])', '$1$2'
+    )
+{%- endmacro %}

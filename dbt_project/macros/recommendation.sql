@@ -19,7 +19,7 @@
         "neighbours": 50,
         "lead_items": 20,
         "min_lead_millionths": 10000,
-        "customer_parts": 16,
+        "customer_parts": customer_parts(),
         "related_weight": 0.02,
         "reminder_days": 60,
         "reminder_half_life_days": 14,
@@ -34,6 +34,11 @@
     } -%}
     {{ settings[name] }}
 {%- endmacro %}
+
+{# How many parts of the customers are added up one after the other; a cluster has room for all of them at once. #}
+{% macro customer_parts() -%}{{ return(adapter.dispatch("customer_parts", "winback")()) }}{%- endmacro %}
+{% macro default__customer_parts() -%}{{ return(16) }}{%- endmacro %}
+{% macro spark__customer_parts() -%}{{ return(1) }}{%- endmacro %}
 
 {# What a past event still counts after some days: half after each half-life. #}
 {% macro decayed(age_days, half_life) -%}

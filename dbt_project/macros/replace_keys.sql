@@ -72,8 +72,20 @@
     where is_whole
 {%- endmacro %}
 
+{# On Spark nothing is kept of the run before: all keys. #}
+{% macro spark__touched_keys(relation, column, key, model) -%}
+    select distinct
+        {{ column }},
+        true as is_whole
+    from {{ relation }}
+{%- endmacro %}
+
 {# Keeps which files of a feed a model was made of; a hook of the model, and so of its transaction. #}
-{% macro note_files(feed, model) -%}
+{% macro note_files(feed, model) %}{{ return(adapter.dispatch("note_files", "winback")(feed, model)) }}{% endmacro %}
+{% macro default__note_files(feed, model) -%}
     delete from control.made_of where model = '{{ model }}';
     insert into control.made_of select '{{ model }}' as model, files from control.superseded_of where feed = '{{ feed }}'
+{%- endmacro %}
+{% macro spark__note_files(feed, model) -%}
+    select 1
 {%- endmacro %}

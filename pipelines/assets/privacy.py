@@ -133,7 +133,9 @@ def build_erasure_search(settings: Settings, upstream: list[AssetKey]) -> Assets
         if not pending:
             return MaterializeResult(metadata={"people": 0})
         size = erasure.compact(warehouse.connect, settings.warehouse_file)
-        shutil.rmtree(settings.rebuild_dir, ignore_errors=True)
+        # What can be made anew is made without them.
+        for derived in (settings.rebuild_dir, settings.spark_dir):
+            shutil.rmtree(derived, ignore_errors=True)
         _forget_runs(context, settings, pending)
         _require_nothing_left(settings, requests, pending)
         requests.finish(pending)

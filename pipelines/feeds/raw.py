@@ -39,6 +39,11 @@ INGESTION_COLUMNS = {
 """DuckDB type and comment of each column of `quality.ingestions`; analysts get them too."""
 
 
+def raw_columns(contract: FeedContract) -> dict[str, str]:
+    """DuckDB type of each column of `raw.<feed>`: the contract's, and where the row stood."""
+    return {column.name: column.sql_type for column in contract.columns} | ORIGIN_COLUMNS
+
+
 def refresh_raw(con: duckdb.DuckDBPyConnection, lake: Lake, contracts: Mapping[str, FeedContract]) -> None:
     """Makes the warehouse's view of the lake: schemas raw, superseded, quarantine and quality, in one
     transaction.
@@ -70,8 +75,7 @@ def refresh_raw(con: duckdb.DuckDBPyConnection, lake: Lake, contracts: Mapping[s
             con.execute(f"create schema if not exists {schema}")
         for feed, contract in contracts.items():
             of_feed = [ingestion for ingestion in current if ingestion.feed == feed]
-            columns = {column.name: column.sql_type for column in contract.columns} | ORIGIN_COLUMNS
-            _create_view(con, "raw", feed, columns, [lake.rows_file(each) for each in of_feed])
+            _create_view(con, "raw", feed, raw_columns(contract), [lake.rows_file(each) for each in of_feed])
             files = [lake.quarantine_file(each) for each in of_feed]
             _create_view(con, "quarantine", feed, _QUARANTINE_COLUMNS, files)
         refresh_superseded(con, lake, current, contracts)

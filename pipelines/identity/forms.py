@@ -8,6 +8,7 @@ its placeholders, or a new version of ours) form all of them anew.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import duckdb
 
@@ -97,16 +98,16 @@ def update_forms(
         for table in FORM_COLUMNS:
             con.execute(
                 f"create or replace temp table identity_spelling as select distinct spelling "
-                f"from ({_spellings(table)}) where spelling is not null "
+                f"from ({spellings_query(table)}) where spelling is not null "
                 f"and spelling not in (select spelling from identity.{table})"
             )
-            given = {"spellings": "identity_spelling", "into": "identity_new_form"}
-            if table == "phone_form":
-                phone_forms(con, **given, region=region, placeholders=placeholder_phones)
-            elif table == "email_form":
-                email_forms(con, **given, placeholders=placeholder_emails)
-            else:
-                name_forms(con, **given)
+            form_spellings(
+                con,
+                table,
+                FormRules(region, tuple(placeholder_phones), tuple(placeholder_emails)),
+                spellings="identity_spelling",
+                into="identity_new_form",
+            )
             listed = ", ".join(FORM_COLUMNS[table])
             row = con.execute(
                 f"insert into identity.{table} ({listed}) select {listed} from identity_new_form"
@@ -122,7 +123,39 @@ def update_forms(
     return formed
 
 
-def _spellings(table: str) -> str:
+@dataclass(frozen=True)
+class FormRules:
+    """What forms depend on beside the spelling: the region of phone numbers, and what stands for none."""
+
+    region: str
+    placeholder_phones: tuple[str, ...]
+    placeholder_emails: tuple[str, ...]
+
+
+def form_spellings(
+    con: duckdb.DuckDBPyConnection, table: str, rules: FormRules, *, spellings: str, into: str
+) -> None:
+    """Creates the table `into` of the forms of some spellings, as `table` has them.
+
+    Args:
+        con: any connection.
+        table: one of `FORM_COLUMNS`.
+        rules: of the profile.
+        spellings: a relation with a column `spelling` (distinct, not null).
+        into: the table to create or replace.
+    """
+    if table == "phone_form":
+        phone_forms(
+            con, spellings=spellings, into=into, region=rules.region, placeholders=rules.placeholder_phones
+        )
+    elif table == "email_form":
+        email_forms(con, spellings=spellings, into=into, placeholders=rules.placeholder_emails)
+    else:
+        name_forms(con, spellings=spellings, into=into)
+
+
+def spellings_query(table: str) -> str:
+    """A query of the spellings in `raw`, with repeats and nulls, whose forms a table holds."""
     parts = [
         f"select {identifier(column)} as spelling from raw.{identifier(feed)}"
         for feed, column in _COLUMNS[table]

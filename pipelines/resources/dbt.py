@@ -229,14 +229,14 @@ def _replace_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _arguments(dbt_dir: Path, target: Path) -> list[str]:
+def _arguments(dbt_dir: Path, target: Path, name: str = TARGET) -> list[str]:
     return [
         "--project-dir",
         str(dbt_dir),
         "--profiles-dir",
         str(dbt_dir),
         "--target",
-        TARGET,
+        name,
         "--target-path",
         str(target),
         "--log-path",
@@ -252,6 +252,22 @@ def _arguments(dbt_dir: Path, target: Path) -> list[str]:
         "--no-version-check",
         "--no-use-colors",
     ]
+
+
+def invoke_target(
+    name: str, command: Sequence[str], dbt_dir: Path, folder: Path, manifest: Any = None
+) -> dbtRunnerResult:
+    """Run dbt on another target than the warehouse.
+
+    Args:
+        name: the target, one of `dbt_project/profiles.yml`.
+        command: dbt's command with its own arguments.
+        dbt_dir: folder of `dbt_project.yml`.
+        folder: where dbt writes what it compiles; its parsed project must not be mixed with another target's.
+        manifest: the parsed project, if it is known.
+    """
+    with _dbt_at_work:
+        return _invoke([*command, *_arguments(dbt_dir, folder, name)], manifest)
 
 
 def _invoke(

@@ -282,3 +282,12 @@ def test_the_command_itself_ends_with_the_status_and_the_message(tmp_path):
     assert done.stdout == ""
     assert done.stderr.startswith(f"winback: profile '{tmp_path / 'none.yaml'}' is neither a name in")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("require_spark")
+def test_spark_takes_only_what_was_computed(home, eve, capsys):
+    assert home.winback("spark") == 2
+    assert "no date was computed yet" in capsys.readouterr().err
+
+    assert eve.winback("spark", "--date", "2001-01-01") == 2
+    assert "2001-01-01 was not computed" in capsys.readouterr().err

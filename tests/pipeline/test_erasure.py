@@ -117,6 +117,8 @@ def erased(demo: DemoHome, tmp_path_factory) -> Erased:
     shutil.copytree(demo.path, folder / "home")
     home = DemoHome(demo.shop, folder / "home")
     shutil.copytree(home.landing, folder / "old_files")
+    # What `winback spark` would have made of it.
+    shutil.copytree(home.settings.lake_dir / "feeds", home.settings.spark_dir / "core.db")
     [(customer,)] = warehouse(home, WELL_KNOWN)
     with duckdb.connect(str(home.settings.warehouse_file), read_only=True) as con:
         texts = texts_of_person(con, customer)
@@ -134,7 +136,7 @@ def test_before_they_stood_in_files_of_every_kind(erased):
     suffixes = {"".join(Path(name).suffixes[-1:]) for name in erased.files_before}
     assert {".csv", ".gz", ".parquet", ".jsonl", ".xlsx", ".duckdb"} <= suffixes
     tops = {name.split("/")[0] for name in erased.files_before}
-    assert {"landing", "lake", "warehouse", "published", "audiences"} <= tops
+    assert {"landing", "lake", "warehouse", "published", "audiences", "spark"} <= tops
 
 
 def test_no_byte_below_the_home_names_them(erased):

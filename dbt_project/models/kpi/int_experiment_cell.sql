@@ -84,20 +84,23 @@ variants as (
 
     select
         '' as variant,
-        *
+        arm,
+        * exclude (arm)
     from segmented
     where segment is not null and (is_control or arms = 1 or segment_dim = 'all')
     union all
     select
         '' as variant,
-        * replace ('all' as arm)
+        'all' as arm,
+        * exclude (arm)
     from segmented
     where segment is not null and not is_control and arms > 1
     union all
     -- How much hangs on those in whom two arms have merged.
     select
         'without_merged' as variant,
-        *
+        arm,
+        * exclude (arm)
     from segmented
     where
         segment_dim = 'all'

@@ -89,12 +89,20 @@ others as (
 units as (
 
     select * from own
-    union all by name
+    union all
     select
-        others.*,
+        others.campaign_id,
+        others.customer_id,
+        others.unit_id,
+        others.holdout_period,
+        others.arm,
+        others.is_control,
         planned.planned_share,
+        others.anchored_on,
         settings.campaign_days as window_days,
         cast(null as varchar) as journey,
+        others.channel,
+        others.offer_id,
         cast(null as varchar) as guide_class,
         cast(null as varchar) as dormancy_reason,
         cast(null as varchar) as value_tier,
@@ -244,7 +252,7 @@ outcomes as (
     left join unsubscribed on windowed.row_id = unsubscribed.row_id
     left join complained on windowed.row_id = complained.row_id
     left join spent on windowed.row_id = spent.row_id
-    union all by name
+    union all
     -- Of people who were erased the outcome stays, so that their arm has as many as were drawn.
     select
         erased.campaign_id,
@@ -286,18 +294,21 @@ scoped as (
 
     select
         'campaign' as scope,
-        outcomes.*
+        outcomes.campaign_id,
+        outcomes.* exclude (campaign_id)
     from outcomes
     union all
     select
         'month' as scope,
-        outcomes.* replace ('recall_' || strftime(outcomes.anchored_on, '%Y_%m') as campaign_id)
+        'recall_' || strftime(outcomes.anchored_on, '%Y_%m') as campaign_id,
+        outcomes.* exclude (campaign_id)
     from outcomes
     where outcomes.is_own and outcomes.is_of_sleep
     union all
     select
         'year' as scope,
-        outcomes.* replace ('recall_' || strftime(outcomes.anchored_on, '%Y') as campaign_id)
+        'recall_' || strftime(outcomes.anchored_on, '%Y') as campaign_id,
+        outcomes.* exclude (campaign_id)
     from outcomes
     where outcomes.is_own and outcomes.is_of_sleep
 
