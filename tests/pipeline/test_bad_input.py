@@ -285,9 +285,6 @@ def test_the_command_itself_ends_with_the_status_and_the_message(tmp_path):
 
 
 @pytest.mark.usefixtures("require_spark")
-def test_spark_takes_only_what_was_computed(home, eve, capsys):
+def test_spark_takes_only_what_was_computed(home, capsys):
     assert home.winback("spark") == 2
     assert "no date was computed yet" in capsys.readouterr().err
-
-    assert eve.winback("spark", "--date", "2001-01-01") == 2
-    assert "2001-01-01 was not computed" in capsys.readouterr().err
