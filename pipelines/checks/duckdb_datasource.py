@@ -12,19 +12,30 @@ Importing this module imports Great Expectations, which takes seconds: import it
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Literal
 
-import great_expectations as gx
 from duckdb_engine import ConnectionWrapper
-from great_expectations.data_context import AbstractDataContext
-from great_expectations.data_context.types.base import ProgressBarsConfig
-from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
-from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from sqlalchemy.pool import StaticPool
+
+# Great Expectations imports PySpark where it is installed, which takes seconds, and with it Spark Connect:
+# where its packages are missing PySpark ends a process without a main file. Nothing here runs on Spark.
+_hidden = sys.modules.get("pyspark")
+sys.modules["pyspark"] = None  # type: ignore[assignment]  # the import system's way to say "not there"
+try:
+    import great_expectations as gx
+    from great_expectations.data_context import AbstractDataContext
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
+    from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+finally:
+    del sys.modules["pyspark"]
+    if _hidden is not None:
+        sys.modules["pyspark"] = _hidden
 
 if TYPE_CHECKING:
     import duckdb
