@@ -32,10 +32,19 @@ try:
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
     from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+    from great_expectations.expectations.registry import get_expectation_impl
 finally:
     del sys.modules["pyspark"]
     if _hidden is not None:
         sys.modules["pyspark"] = _hidden
+
+__all__ = [
+    "DuckDBDatasource",
+    "DuckDBExecutionEngine",
+    "get_expectation_impl",
+    "gx_context",
+    "warehouse_datasource",
+]
 
 if TYPE_CHECKING:
     import duckdb

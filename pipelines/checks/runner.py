@@ -214,7 +214,8 @@ def _validate(
 ) -> dict[str, ExpectationValidationResult]:
     """Results by expectation name; `query` is the class of queries, Great Expectations' own by default."""
     from great_expectations import ExpectationSuite  # noqa: PLC0415 - slow import
-    from great_expectations.expectations.registry import get_expectation_impl  # noqa: PLC0415 - slow import
+
+    from pipelines.checks.duckdb_datasource import get_expectation_impl  # noqa: PLC0415 - slow import
 
     if not specs:
         return {}

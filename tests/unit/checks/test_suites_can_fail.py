@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
-from great_expectations.expectations.registry import get_expectation_impl
 
+from pipelines.checks import duckdb_datasource
 from pipelines.checks.runner import SuiteVerdict, run_suite, run_suites
 from pipelines.checks.stages import Stage
 from pipelines.checks.suites import GX_TYPES, UNEXPECTED_ROWS, ExpectationSpec, Suite, load_suites
@@ -110,4 +110,4 @@ def test_no_spoil_is_left_over() -> None:
 @pytest.mark.parametrize("gx_type", sorted(GX_TYPES))
 def test_accepted_arguments_exist_in_great_expectations(gx_type: str) -> None:
     required, optional = GX_TYPES[gx_type]
-    assert required | optional <= set(get_expectation_impl(gx_type).__fields__)
+    assert required | optional <= set(duckdb_datasource.get_expectation_impl(gx_type).__fields__)
