@@ -338,7 +338,11 @@ def _convert(con: duckdb.DuckDBPyConnection, profile: Profile, contract: FeedCon
     kinds = dict(row[:2] for row in con.execute(f"describe {source} from mapped").fetchall())
     values = {
         column.name: converted(
-            column, f"mapped.{identifier(column.name)}", kinds[column.name], binding.source, profile.time_zone
+            column,
+            present(f"mapped.{identifier(column.name)}", kinds[column.name]),
+            kinds[column.name],
+            binding.source,
+            profile.time_zone,
         )
         for column in contract.columns
         if column.name in binding.columns
