@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 _MACROS = PROJECT / "dbt_project" / "macros"
 
 # These belong to dbt's own machinery.
-_OF_DBT = ("generate_schema_name.sql", "replace_dates.sql", "table.sql")
+_OF_DBT = ("generate_schema_name.sql", "replace_dates.sql", "spark.sql", "table.sql")
 
 
 class _Adapter:
