@@ -64,7 +64,7 @@ def start_session(settings: Settings, folder: Path) -> SparkSession:
         "spark.local.dir": str(settings.scratch_dir / "spark"),
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        # On one machine the workers are this Python: the `python3` on the PATH may have none of our libraries.
+        # On one machine the workers are this Python: the one on the PATH may have none of our libraries.
         **({} if settings.spark_master else {**_SMALL, "spark.pyspark.python": sys.executable}),
     }
     builder = SparkSession.builder.master(settings.spark_master or f"local[{settings.threads}]")
