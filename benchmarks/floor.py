@@ -232,7 +232,9 @@ def read_feeds(con: duckdb.DuckDBPyConnection, profile: Profile, landing: Path) 
     rows = 0
     for feed, contract in load_contracts().items():
         typed = ", ".join(f"{identifier(column.name)} {column.sql_type}" for column in contract.columns)
-        con.execute(f"create table raw.{feed} ({typed}, _source varchar, _line bigint)")
+        con.execute(
+            f"create table raw.{feed} ({typed}, _ingestion_id varchar, _source varchar, _line bigint)"
+        )
         con.execute(
             f"create table superseded.{feed} as select {identifiers(contract.key)}, _source from raw.{feed}"
         )

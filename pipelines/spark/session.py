@@ -6,6 +6,7 @@ small data on one machine, in whose place a cluster has its own configuration (`
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,9 +65,11 @@ def start_session(settings: Settings, folder: Path) -> SparkSession:
         "spark.local.dir": str(settings.scratch_dir / "spark"),
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        # On one machine the workers are this Python: the one on the PATH may have none of our libraries.
-        **({} if settings.spark_master else {**_SMALL, "spark.pyspark.python": sys.executable}),
+        **({} if settings.spark_master else _SMALL),
     }
+    if not settings.spark_master:
+        # On one machine the workers are this Python: the one on the PATH may have none of our libraries.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.master(settings.spark_master or f"local[{settings.threads}]")
     for name, value in options.items():
         builder = builder.config(name, value)
