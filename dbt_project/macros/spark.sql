@@ -43,7 +43,8 @@
 
 {#
   Strategy `replace_dates` (macros/replace_dates.sql): a partition per date, and those of the run are dropped before
-  the new ones are written. A table without dates (strategy `replace_keys`) is made anew. Parquet has no transactions: a model that fails leaves its dates empty until it is run again.
+  the new ones are written. A table without dates (strategy `replace_keys`) is made anew. Parquet has no transactions: a
+  model that fails leaves its dates empty until it is run again.
 #}
 {% materialization incremental, adapter="spark" %}
     {%- set existing = load_cached_relation(this) -%}
