@@ -76,6 +76,8 @@ def _newest(con: duckdb.DuckDBPyConnection, folder: Path) -> list[tuple[Any, ...
         )
     )
     assert taken == sorted_out
+    named = con.sql("from superseded.sales").fetchall()
+    assert len(named) == len(set(named))
     return taken
 
 
